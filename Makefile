@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+# Makefile - builds everything into build/. `make help` lists the targets.
+
+B := build
+CC ?= gcc
+PYTHON ?= python3
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Wundef -Wcast-qual -Wwrite-strings -Wvla \
+	-Wimplicit-fallthrough -Wformat=2
+ifeq ($(shell $(CC) --version | grep -c -i clang),0)
+WARN += -Wlogical-op -Wduplicated-cond
+endif
+
+# --- the unikernel -----------------------------------------------------------
+KCFLAGS := -std=gnu11 -O2 -g -ffreestanding -fPIE -fvisibility=hidden \
+	-mgeneral-regs-only -mno-red-zone -fno-stack-protector -fcf-protection=none \
+	-fno-asynchronous-unwind-tables -fno-strict-aliasing -fno-common \
+	-ffunction-sections -fdata-sections -fno-omit-frame-pointer \
+	-DAZ_KERNEL -Iabi -Ikernel -I$(B)/gen $(WARN)
+KSRC := $(wildcard kernel/*.c kernel/*/*.c)
+KSRC := $(filter-out kernel/vdso/%,$(KSRC))
+KASM := $(wildcard kernel/*.S kernel/*/*.S)
+KOBJ := $(KSRC:%.c=$(B)/%.o) $(KASM:%.S=$(B)/%.o)
+
+# --- the owner's side --------------------------------------------------------
+HCFLAGS := -std=gnu11 -O2 -g -fPIE -D_GNU_SOURCE -Iabi -Ihost -I$(B)/gen \
+	-fno-strict-aliasing -DAZ_VERSION=\"$(shell cat VERSION)\" $(WARN)
+HSRC := $(wildcard host/*/*.c)
+HOBJ := $(HSRC:%.c=$(B)/%.o) $(B)/host/image.o
+HLIBS := -ljansson
+
+GEN := $(B)/gen/calls.h
+
+.PHONY: all
+all: $(B)/azalea
+
+include tools/targets.mk
+
+$(B)/gen/calls.h: abi/syscall.tbl tools/gencalls.py
+	@mkdir -p $(@D)
+	$(Q)$(PYTHON) tools/gencalls.py --header $@ $<
+
+$(B)/vdso/vdso.so: kernel/vdso/vdso.c kernel/vdso/vdso.lds
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -ffreestanding -fPIC -shared -nostdlib \
+	    -fno-stack-protector -fcf-protection=none -mgeneral-regs-only \
+	    -fno-asynchronous-unwind-tables -DAZ_KERNEL -Iabi -Ikernel \
+	    -Wl,-T,kernel/vdso/vdso.lds -Wl,-soname,linux-vdso.so.1 \
+	    -Wl,--hash-style=both -Wl,--build-id=none -Wl,-Bsymbolic \
+	    -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -o $@ kernel/vdso/vdso.c
+	$(Q)strip $@
+
+$(B)/kernel/vdso_image.o: $(B)/vdso/vdso.so
+	@mkdir -p $(@D)
+	$(Q)cd $(B)/vdso && $(LD) -r -b binary -z noexecstack -o $(abspath $@) vdso.so
+
+$(B)/kernel/%.o: kernel/%.c $(GEN)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(KCFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/kernel/%.o: kernel/%.S
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(KCFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/azalea.elf: $(KOBJ) $(B)/kernel/vdso_image.o kernel/kernel.lds
+	$(Q)$(LD) -static -no-pie --gc-sections -z noexecstack \
+	    -z max-page-size=4096 -T kernel/kernel.lds -o $@ \
+	    $(KOBJ) $(B)/kernel/vdso_image.o
+
+$(B)/azalea.stripped: $(B)/azalea.elf
+	$(Q)strip -o $@ $<
+
+$(B)/host/image.o: $(B)/azalea.stripped
+	@mkdir -p $(@D)
+	$(Q)cd $(B) && $(LD) -r -b binary -z noexecstack -o host/image.o azalea.stripped
+
+$(B)/host/%.o: host/%.c $(GEN) $(HGEN)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HCFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/azalea: $(HOBJ)
+	$(Q)$(CC) -static-pie -o $@ $(HOBJ) $(HLIBS)
+
+.PHONY: clean
+clean:
+	rm -rf $(B)
+
+-include $(KOBJ:.o=.d) $(HOBJ:.o=.d)

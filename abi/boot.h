@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * boot.h - what the owner tells the unikernel at start.
+ *
+ * One struct az_boot stands at AZ_BOOT_BASE, filled in by the owner before the
+ * first core starts and read-only by agreement afterwards, but for the fields
+ * under "live". The strings of the command line follow it.
+ */
+#ifndef AZ_BOOT_H
+#define AZ_BOOT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "layout.h"
+
+#define AZ_BOOT_MAGIC 0x544f4f4241455a41ULL /* "AZEABOOT" */
+#define AZ_BOOT_VERSION 1
+#define AZ_BOOT_MAX 0x800000ULL /* struct and strings together */
+
+#define AZ_PLAT_PICO 1
+#define AZ_PLAT_KVM 2
+#define AZ_PLAT_METAL 3
+
+#define AZ_OFFLOAD_AUTO 0
+#define AZ_OFFLOAD_RING 1
+#define AZ_OFFLOAD_DIRECT 2
+
+#define AZ_BOOT_STRACE (1U << 0)   /* print decoded calls on fd 2 */
+#define AZ_BOOT_TSC (1U << 1)	   /* the TSC is invariant: use it as clock */
+#define AZ_BOOT_FSGSBASE (1U << 2) /* wrfsbase and friends are enabled */
+#define AZ_BOOT_SECURE (1U << 3)   /* AT_SECURE */
+
+/* Resource limits as Linux numbers them (RLIMIT_CPU is 0). */
+#define AZ_NRLIMITS 16
+
+struct az_rlimit {
+	uint64_t soft;
+	uint64_t hard;
+};
+
+/* One reading of the clocks, taken as close together as the owner can. */
+struct az_time_sample {
+	uint64_t tsc;
+	uint64_t mono_ns; /* CLOCK_MONOTONIC */
+	uint64_t real_ns; /* CLOCK_REALTIME */
+};
+
+struct az_boot {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t size; /* of struct and strings, bytes */
+	uint32_t plat;
+	uint32_t ncores;
+	uint32_t offload;
+	uint32_t flags;
+	uint64_t mem_bytes; /* limit on the program's committed memory */
+
+	/* The owner as a Linux process. */
+	uint32_t pid, ppid, pgid, sid;
+	uint32_t uid, euid, gid, egid;
+
+	/* Auxiliary vector entries that only Linux knows. */
+	uint64_t hwcap, hwcap2, clktck, minsigstksz;
+	uint8_t random[32];
+
+	uint64_t sig_ignored; /* bit n-1: signal n was SIG_IGN at exec */
+	uint64_t sig_blocked; /* the mask inherited at exec */
+	struct az_rlimit rlimit[AZ_NRLIMITS];
+
+	struct az_time_sample time[2]; /* two readings, in order */
+
+	/*
+	 * The program: an open file (never seen by the program), its absolute
+	 * path, argv, envp. Offsets are from the start of this struct; args
+	 * and env are argc and envc NUL-terminated strings in a row.
+	 */
+	int32_t exe_fd;
+	uint32_t exe_path;
+	uint32_t exec_fn; /* the path as given: AT_EXECFN */
+	uint32_t argc, args;
+	uint32_t envc, envs;
+	/* Descriptors in [fd_hidden_lo, fd_hidden_hi) are the owner's. */
+	uint32_t fd_hidden_lo, fd_hidden_hi;
+
+	/* Host CPU of each core, for /proc and /sys. */
+	uint16_t host_cpu[AZ_MAX_CORES];
+
+	/* --- live: written while the instance runs --- */
+	_Alignas(64) uint32_t bell_seq; /* workers sleep here (futex) */
+	uint32_t bell_sleepers;	       /* how many do */
+	/* Requests to the owner's main thread, see monitor.h. */
+	_Alignas(64) uint32_t want_cores; /* cores to have started: 1..ncores */
+	uint32_t want_workers;
+	uint32_t owner_tid; /* main thread: kicked for the two above */
+	uint32_t nworkers;  /* running workers */
+};
+
+_Static_assert(offsetof(struct az_boot, plat) == 16, "az_boot");
+
+#endif

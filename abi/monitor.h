@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * monitor.h - the platform contract: six calls down, one up.
+ *
+ * Each platform implements the mon_ functions in kernel/plat/<name>.c and its
+ * half of the owner in host/plat/<name>.c. Nothing else in the unikernel
+ * knows on which platform it runs.
+ */
+#ifndef AZ_MONITOR_H
+#define AZ_MONITOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "layout.h"
+
+/*
+ * What the two sides share about one core. The first line of its per-core
+ * block, so that %gs:0 reaches it.
+ */
+struct az_core {
+	uint64_t self;	   /* address of this block */
+	uint32_t index;	   /* core number, 0 .. ncores-1 */
+	uint32_t host_tid; /* pico, kvm: the thread that runs the core */
+	uint32_t pending;  /* 1: kicked and not yet looked (futex) */
+	uint32_t halted;   /* 1: inside mon_halt */
+	uint32_t started;  /* 1: start_core was called for it */
+	uint32_t pad;
+};
+
+/*
+ * The program's registers at an upcall, in the order of Linux's pt_regs, so
+ * that the tail is what iretq takes.
+ */
+struct az_frame {
+	uint64_t r15, r14, r13, r12, rbp, rbx;
+	uint64_t r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	uint64_t orig_rax;
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+
+/* Upcall vectors: the CPU's own where it has one. */
+#define AZ_VEC_DE 0
+#define AZ_VEC_DB 1
+#define AZ_VEC_BP 3
+#define AZ_VEC_UD 6
+#define AZ_VEC_GP 13
+#define AZ_VEC_PF 14
+#define AZ_VEC_MF 16
+#define AZ_VEC_AC 17
+#define AZ_VEC_XM 19
+#define AZ_VEC_SYSCALL 0x80
+#define AZ_VEC_KICK 0x81
+#define AZ_VEC_BUS 0x82 /* page present in the map, absent in the file */
+
+/* What start_core's rip and rsp mean: the unikernel's entry points. */
+struct az_image_header {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t pad;
+	uint64_t entry;		/* core_entry(struct az_core *) in %rdi */
+	uint64_t text, text_end; /* where system calls are not dispatched */
+	uint64_t pico_signal;	/* handler for every signal on a core */
+	uint64_t pico_restorer; /* its SA_RESTORER */
+};
+#define AZ_IMAGE_MAGIC 0x454741494145415aULL
+#define AZ_IMAGE_VERSION 1
+
+#define AZ_NO_DEADLINE UINT64_MAX
+
+#ifdef AZ_KERNEL
+/*
+ * mon_halt - stop this core until it is kicked or CLOCK_MONOTONIC reaches
+ * deadline (ns; AZ_NO_DEADLINE: no limit). Returns at once if az_core.pending
+ * is set. May return early.
+ */
+void mon_halt(uint64_t deadline);
+
+/*
+ * mon_timer - kick this core when CLOCK_MONOTONIC reaches deadline (ns), even
+ * if it runs program code. AZ_NO_DEADLINE disarms. One timer a core; a new
+ * deadline replaces the old one.
+ */
+void mon_timer(uint64_t deadline);
+
+/*
+ * mon_kick - make a core notice pending work: sets az_core.pending, wakes it
+ * if it is halted, else upcalls it as soon as it runs program code. Ends a
+ * mon_direct call of that core with -EINTR.
+ */
+void mon_kick(uint32_t core);
+
+/* mon_doorbell - wake one sleeping worker. */
+void mon_doorbell(void);
+
+/*
+ * mon_owner - make the owner's main thread look at az_boot.want_cores and
+ * want_workers.
+ */
+void mon_owner(void);
+
+/*
+ * mon_fault_in - ask the owner to make an address present. 0, or -EFAULT if
+ * the owner has nothing there.
+ */
+int mon_fault_in(uint64_t addr, int write);
+
+/*
+ * mon_exit - end the instance. status as wait4 encodes it: exit code << 8, or
+ * a signal number that the owner is to die of.
+ */
+_Noreturn void mon_exit(int status);
+
+/* mon_relax - called while spinning on something another core must do. */
+void mon_relax(void);
+
+/*
+ * mon_direct_ok - 1 if this platform can make system calls on the core.
+ * mon_direct - make one: the raw result. Interruptible by mon_kick: then
+ * -EINTR, also if the kick came before the call began.
+ */
+int mon_direct_ok(void);
+long mon_direct(long nr, const uint64_t arg[6]);
+
+/* mon_set_fs, mon_get_fs - the program's %fs base on this core. */
+void mon_set_fs(uint64_t base);
+uint64_t mon_get_fs(void);
+
+/* mon_core_init - once on every core, before it runs a thread. */
+void mon_core_init(void);
+#endif
+
+/* Signals that pico keeps for itself on the owner's threads. */
+#define AZ_SIG_KICK 64
+
+#endif

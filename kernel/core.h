@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core.h - the per-core block, which %gs points to.
+ *
+ * Written by its own core only, but for .az (monitor.h) and .rq (locked).
+ */
+#ifndef CORE_H
+#define CORE_H
+
+/* Offsets that entry.S uses; checked below. */
+#define CORE_SELF 0
+#define CORE_PENDING 16
+#define CORE_CURRENT 64
+#define CORE_FRAME 72
+#define CORE_SCRATCH 80
+#define CORE_INDEX 8
+
+#ifndef __ASSEMBLER__
+
+#include "boot.h"
+#include "lib/list.h"
+#include "lib/spin.h"
+#include "monitor.h"
+#include "ring.h"
+#include "stats.h"
+
+struct thread;
+struct timer_heap;
+
+/* Threads that are ready to run on this core. lock guards all of it. */
+struct runqueue {
+	struct spinlock lock;
+	uint32_t len;
+	struct list ready;
+};
+
+struct core {
+	_Alignas(64) struct az_core az;
+	_Alignas(64) struct thread *current;
+	struct az_frame *frame; /* top of current's kernel stack */
+	uint64_t scratch[2];
+	struct thread *idle; /* runs when nothing else does */
+	struct az_core_stats *stats;
+	struct az_ring *ring;
+	uint64_t slice_end; /* when to share the core, ns; 0: alone */
+	uint64_t timer_at;  /* what mon_timer was told */
+	uint32_t in_direct; /* 1: inside mon_direct (may be kicked out) */
+	_Alignas(64) struct runqueue rq;
+	struct spinlock timers_lock; /* guards timers */
+	struct list timers;	     /* armed, by deadline */
+	/* mm's per-core pool of small mappings, see mm/pool.c */
+	uint64_t pool_next, pool_end;
+	/* free slots of ring, a stack */
+	uint32_t nfree;
+	uint16_t free_slot[AZ_RING_SLOTS];
+	_Alignas(64) char plat[4096]; /* the platform's own */
+};
+
+_Static_assert(sizeof(struct core) <= AZ_CORE_STRIDE, "core stride");
+_Static_assert(offsetof(struct core, az.self) == CORE_SELF, "entry.S");
+_Static_assert(offsetof(struct core, az.index) == CORE_INDEX, "entry.S");
+_Static_assert(offsetof(struct core, az.pending) == CORE_PENDING, "entry.S");
+_Static_assert(offsetof(struct core, current) == CORE_CURRENT, "entry.S");
+_Static_assert(offsetof(struct core, frame) == CORE_FRAME, "entry.S");
+_Static_assert(offsetof(struct core, scratch) == CORE_SCRATCH, "entry.S");
+
+/* core_self - the block of the core that runs this. */
+static inline struct core *core_self(void)
+{
+	struct core *c;
+
+	__asm__ volatile("movq %%gs:0, %0" : "=r"(c));
+	return c;
+}
+
+/* core_at - the block of core i, 0 <= i < boot->ncores. */
+static inline struct core *core_at(uint32_t i)
+{
+	return (struct core *)(AZ_CORE_BASE + i * AZ_CORE_STRIDE);
+}
+
+#define BOOT ((struct az_boot *)AZ_BOOT_BASE)
+#define STATS ((struct az_stats *)AZ_STATS_BASE)
+
+#endif
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* errno.h - Linux's error numbers (asm-generic), always used negated. */
+#ifndef LIB_ERRNO_H
+#define LIB_ERRNO_H
+
+#include <asm/errno.h>
+
+/*
+ * Results that never reach the program: the call is made again, or ends with
+ * EINTR, as signal_exit() decides (numbers as in Linux's <linux/errno.h>).
+ */
+#define ERESTARTSYS 512	  /* again if SA_RESTART or no handler ran */
+#define ERESTARTNOHAND 514 /* again only if no handler ran */
+
+#endif

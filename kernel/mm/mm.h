@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm.h - the program's address space, and the unikernel's own heap.
+ *
+ * The tree of vmas is the truth about what the program has mapped; the owner's
+ * page tables follow it by host_call(mmap, mprotect, munmap, madvise, ...) at
+ * the same addresses. mm_lock (inside mm/) guards tree and host mappings
+ * together; the host calls are made while it is held, so that the two never
+ * differ for anyone who looks.
+ */
+#ifndef MM_MM_H
+#define MM_MM_H
+
+#include "lib/types.h"
+
+/* vma.flags */
+#define VMA_READ 1U  /* == PROT_READ */
+#define VMA_WRITE 2U /* == PROT_WRITE */
+#define VMA_EXEC 4U  /* == PROT_EXEC */
+#define VMA_SHARED 0x10U
+#define VMA_FILE 0x20U	    /* backed by a file */
+#define VMA_NORESERVE 0x40U /* not charged */
+#define VMA_STACK 0x80U	    /* MAP_STACK: charged as touched, not whole */
+#define VMA_GROWSDOWN 0x100U
+#define VMA_CHARGED 0x200U /* counts against the memory limit */
+#define VMA_HUGE 0x400U	   /* big pages asked for */
+#define VMA_LOCKED 0x800U
+#define VMA_HEAP 0x1000U  /* brk */
+#define VMA_MAIN_STACK 0x2000U
+#define VMA_VDSO 0x4000U
+#define VMA_VVAR 0x8000U
+#define VMA_DONTFORK 0x10000U
+
+struct vma_info {
+	uint64_t start, end;
+	uint32_t flags;
+	uint64_t offset; /* of the file, bytes */
+};
+
+/* mm_init - before the first mapping. */
+void mm_init(void);
+
+/*
+ * mm_map - mmap(2) for the unikernel's own needs (loader, stacks): prot, flags
+ * as mmap's; vma_flags are added to the vma. Address or -errno.
+ */
+long mm_map(uint64_t addr, uint64_t len, int prot, int flags, int fd,
+	    uint64_t off, uint32_t vma_flags);
+
+/* mm_unmap, mm_protect - munmap(2), mprotect(2). 0 or -errno. */
+long mm_unmap(uint64_t addr, uint64_t len);
+long mm_protect(uint64_t addr, uint64_t len, int prot);
+
+/* mm_set_brk - the loader tells where the heap starts. */
+void mm_set_brk(uint64_t start);
+
+/*
+ * mm_find - the vma that holds addr, or else the first one above it. False:
+ * there is none. For faults, futexes and /proc/self/maps.
+ */
+bool mm_find(uint64_t addr, struct vma_info *info);
+
+/*
+ * mm_fault - a page fault of the program at addr. 0: try again; -EFAULT:
+ * nothing is mapped there; -EACCES: mapped, not with this protection.
+ */
+int mm_fault(uint64_t addr, bool write, bool exec);
+
+/* Totals for /proc/self/status and sysinfo, in bytes. */
+struct mm_usage {
+	uint64_t size, committed, peak, limit, stack, data, text, locked;
+};
+void mm_usage(struct mm_usage *u);
+
+/*
+ * kalloc - memory for the unikernel itself, 16-aligned, zeroed; never in reach
+ * of the program's pointers. NULL if there is none. kfree(NULL) is allowed.
+ */
+void *kalloc(size_t size);
+void kfree(void *p);
+/* kalloc_pages - page-aligned; size is rounded up to pages. */
+void *kalloc_pages(size_t size);
+void kfree_pages(void *p, size_t size);
+
+#endif

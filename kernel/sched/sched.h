@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sched.h - which thread runs on which core.
+ *
+ * Waiting:
+ *	sched_prepare();            state = BLOCKED: from now on wakes count
+ *	publish where others find this thread; check the condition again
+ *	r = sched_wait(deadline);   or sched_cancel() if need not wait
+ *
+ * A wake before sched_wait makes it return at once. Every wait may end
+ * early (a signal): check the condition after it.
+ */
+#ifndef SCHED_SCHED_H
+#define SCHED_SCHED_H
+
+#include "sched/thread.h"
+
+void sched_prepare(void);
+void sched_cancel(void);
+
+/*
+ * sched_wait - run others until sched_wake. deadline: CLOCK_MONOTONIC ns or
+ * AZ_NO_DEADLINE. 0 when woken, -ETIMEDOUT when the deadline passed first,
+ * -EINTR if interruptible and a signal is to be taken.
+ */
+int sched_wait(uint64_t deadline, bool interruptible);
+
+/* sched_wake - make t ready if it is blocked. From any core. */
+void sched_wake(struct thread *t);
+
+/* sched_start - put a new thread on a core. */
+void sched_start(struct thread *t);
+
+/* sched_yield - let another ready thread of this core run, if there is one */
+void sched_yield(void);
+
+/*
+ * sched_interrupt - signal code calls this after making a signal pending for
+ * t: ends an interruptible wait, makes a running thread look at its signals.
+ */
+void sched_interrupt(struct thread *t);
+
+/* sched_exit - the calling thread never runs again; its memory is freed. */
+_Noreturn void sched_exit(void);
+
+/* sched_core_main - what an idle core does for ever. */
+_Noreturn void sched_core_main(void);
+
+/* thread_cpu_ns - processor time that t has used. */
+uint64_t thread_cpu_ns(struct thread *t);
+
+#endif

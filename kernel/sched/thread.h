@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* thread.h - the threads of the program, and the kernel stacks they use. */
+#ifndef SCHED_THREAD_H
+#define SCHED_THREAD_H
+
+#include "core.h"
+#include "sched/timer.h"
+#include "sys/signal.h"
+
+#define KSTACK_SIZE 0x8000ULL /* a thread's kernel stack, struct included */
+
+#define THREAD_RUNNING 0U
+#define THREAD_READY 1U	  /* in a runqueue */
+#define THREAD_BLOCKED 2U /* waits for sched_wake */
+#define THREAD_DEAD 3U
+
+struct thread {
+	uint64_t ksp; /* saved kernel stack pointer; entry.S: offset 0 */
+	struct az_frame *frame;
+	uint64_t fs; /* base, while not running */
+	void *xsave; /* vector state, while not running; 64-aligned */
+	uint32_t state;
+	uint32_t on_core; /* 1: registers are still in a core */
+	uint32_t core;	  /* where it runs or ran last */
+	int32_t tid;
+	uint64_t cpu_ns;    /* time on cores before `since` */
+	uint64_t since;	    /* when it came onto its core, ns */
+	struct list rq;	    /* in a runqueue */
+	struct list all;    /* in the list of threads (threads_lock) */
+	uint64_t affinity[AZ_MAX_CORES / 64];
+	uint64_t clear_child_tid;
+	uint64_t robust_list; /* head, as set_robust_list gave it */
+	struct timer timer;   /* of sched_wait */
+	uint32_t timed_out;   /* set by timer */
+	uint32_t interruptible; /* a signal may end the present wait */
+	uint32_t in_offload;	/* slot index + 1 while waiting for a worker */
+	int32_t nice;
+	int32_t policy;	    /* SCHED_OTHER ... as set, not acted upon */
+	int32_t rt_priority;
+	char name[16];
+	struct thread_signals sig;
+	struct futex_waiter *futex; /* what it waits for, or NULL */
+	uint32_t restart_nr;	    /* call to make again, see signal.h */
+	uint64_t timer_slack;
+	uint32_t pdeathsig;
+	uint32_t dumpable;
+};
+
+/* thread_self - the program thread that this core runs. */
+static inline struct thread *thread_self(void)
+{
+	struct thread *t;
+
+	__asm__ volatile("movq %%gs:%c1, %0" : "=r"(t) : "i"(CORE_CURRENT));
+	return t;
+}
+
+/* Guards the list of threads and tids. Taken before any runqueue's lock. */
+extern struct spinlock threads_lock;
+extern struct list threads;
+extern uint32_t thread_count;
+
+/*
+ * thread_create - a new thread with a kernel stack, not yet runnable.
+ * NULL: no memory.
+ */
+struct thread *thread_create(void);
+
+/* thread_find - by tid; call with threads_lock held. NULL: no such thread. */
+struct thread *thread_find(int tid);
+
+/* thread_exit - end the calling thread; ends the instance if it is the last */
+_Noreturn void thread_exit(int status);
+
+/* process_exit - end the instance. status as wait4 encodes it. */
+_Noreturn void process_exit(int wstatus);
+
+#endif
