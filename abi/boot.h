@@ -30,6 +30,10 @@
 #define AZ_BOOT_TSC (1U << 1)	   /* the TSC is invariant: use it as clock */
 #define AZ_BOOT_FSGSBASE (1U << 2) /* wrfsbase and friends are enabled */
 #define AZ_BOOT_SECURE (1U << 3)   /* AT_SECURE */
+#define AZ_BOOT_XSAVE (1U << 4)	   /* OSXSAVE: xgetbv, xsave, xrstor work */
+#define AZ_BOOT_XSAVEC (1U << 5)   /* xsavec too */
+
+#define AZ_INBOX 128U /* entries of az_boot.inbox */
 
 /* Resource limits as Linux numbers them (RLIMIT_CPU is 0). */
 #define AZ_NRLIMITS 16
@@ -62,6 +66,8 @@ struct az_boot {
 
 	/* Auxiliary vector entries that only Linux knows. */
 	uint64_t hwcap, hwcap2, clktck, minsigstksz;
+	uint64_t xsave_mask; /* XCR0 */
+	uint64_t xsave_size; /* bytes of a standard-format XSAVE image */
 	uint8_t random[32];
 
 	uint64_t sig_ignored; /* bit n-1: signal n was SIG_IGN at exec */
@@ -89,11 +95,20 @@ struct az_boot {
 	/* --- live: written while the instance runs --- */
 	_Alignas(64) uint32_t bell_seq; /* workers sleep here (futex) */
 	uint32_t bell_sleepers;	       /* how many do */
-	/* Requests to the owner's main thread, see monitor.h. */
+	uint32_t bell_pollers;	       /* workers that look at the rings now */
+	uint32_t nworkers;	       /* workers alive */
+	/* Requests to the owner's main thread, see mon_owner. */
 	_Alignas(64) uint32_t want_cores; /* cores to have started: 1..ncores */
-	uint32_t want_workers;
-	uint32_t owner_tid; /* main thread: kicked for the two above */
-	uint32_t nworkers;  /* running workers */
+	uint32_t want_workers;		  /* more workers, please */
+	uint32_t want_cancel;		  /* some slot has call.cancel set */
+	uint32_t owner_tid;		  /* the main thread */
+	/*
+	 * Signals that Linux delivered to the owner, for the program. The
+	 * main thread writes entries and inbox_head, cores inbox_tail.
+	 */
+	_Alignas(64) uint32_t inbox_head;
+	_Alignas(64) uint32_t inbox_tail;
+	_Alignas(64) uint8_t inbox[AZ_INBOX][128]; /* siginfo_t */
 };
 
 _Static_assert(offsetof(struct az_boot, plat) == 16, "az_boot");

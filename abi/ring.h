@@ -8,7 +8,7 @@
  *
  *   core:   fill slot.call; queue[head % N] = slot; head++ (release)
  *   worker: tail != head (acquire); tail CAS +1; run; slot.done = slot.seq
- *           (release); if slot.flags asked for it, kick the core
+ *           (release); if slot.call.wait, kick the core
  *
  * Everything a worker reads here is hostile input: copy once, check, use.
  */
@@ -23,7 +23,6 @@
 #define AZ_RING_SLOTS 256U
 
 /* az_call.flags */
-#define AZ_CALL_KICK 1U	    /* kick the core when done: nobody spins on it */
 #define AZ_CALL_INTERNAL 2U /* made by the unikernel itself, not the program */
 #define AZ_CALL_MAYBLOCK 4U /* must not hold up the calls behind it */
 
@@ -32,7 +31,9 @@ struct az_call {
 	uint32_t flags;
 	uint64_t arg[6];
 	uint32_t seq; /* differs from the slot's last one */
-	uint32_t pad;
+	uint8_t wait; /* 1: nobody spins, kick the core when done */
+	uint8_t cancel; /* 1: answer -EINTR as soon as possible */
+	uint16_t pad;
 };
 
 struct az_slot {
@@ -41,7 +42,6 @@ struct az_slot {
 	uint32_t done;	     /* == call.seq: result is valid */
 	uint32_t worker_tid; /* who runs it, for an interruption; 0: nobody */
 	uint32_t raised;     /* signal that the call itself raised, or 0 */
-	uint32_t kick;	     /* 1: a core waits asleep (mirror of flags) */
 };
 
 struct az_ring {

@@ -13,6 +13,7 @@
 #define CORE_CURRENT 64
 #define CORE_FRAME 72
 #define CORE_SCRATCH 80
+#define CORE_ENTRY 88
 #define CORE_INDEX 8
 
 #ifndef __ASSEMBLER__
@@ -25,7 +26,6 @@
 #include "stats.h"
 
 struct thread;
-struct timer_heap;
 
 /* Threads that are ready to run on this core. lock guards all of it. */
 struct runqueue {
@@ -38,13 +38,14 @@ struct core {
 	_Alignas(64) struct az_core az;
 	_Alignas(64) struct thread *current;
 	struct az_frame *frame; /* top of current's kernel stack */
-	uint64_t scratch[2];
-	struct thread *idle; /* runs when nothing else does */
+	uint64_t scratch;
+	uint64_t entry;	     /* syscall_entry: %gs:88 is jumped through */
+	struct thread *prev; /* what this core ran before the last switch */
 	struct az_core_stats *stats;
 	struct az_ring *ring;
 	uint64_t slice_end; /* when to share the core, ns; 0: alone */
 	uint64_t timer_at;  /* what mon_timer was told */
-	uint32_t in_direct; /* 1: inside mon_direct (may be kicked out) */
+	uint32_t nwaiting;  /* threads that wait for this core's ring */
 	_Alignas(64) struct runqueue rq;
 	struct spinlock timers_lock; /* guards timers */
 	struct list timers;	     /* armed, by deadline */
@@ -53,6 +54,7 @@ struct core {
 	/* free slots of ring, a stack */
 	uint32_t nfree;
 	uint16_t free_slot[AZ_RING_SLOTS];
+	struct thread *slot_thread[AZ_RING_SLOTS]; /* who waits for it */
 	_Alignas(64) char plat[4096]; /* the platform's own */
 };
 
@@ -63,6 +65,7 @@ _Static_assert(offsetof(struct core, az.pending) == CORE_PENDING, "entry.S");
 _Static_assert(offsetof(struct core, current) == CORE_CURRENT, "entry.S");
 _Static_assert(offsetof(struct core, frame) == CORE_FRAME, "entry.S");
 _Static_assert(offsetof(struct core, scratch) == CORE_SCRATCH, "entry.S");
+_Static_assert(offsetof(struct core, entry) == CORE_ENTRY, "entry.S");
 
 /* core_self - the block of the core that runs this. */
 static inline struct core *core_self(void)
@@ -78,6 +81,12 @@ static inline struct core *core_at(uint32_t i)
 {
 	return (struct core *)(AZ_CORE_BASE + i * AZ_CORE_STRIDE);
 }
+
+/* Inside a core's stride: stacks of the platform's handler and of booting. */
+#define CORE_TRAP_STACK 0x20000ULL /* to CORE_BOOT_STACK */
+#define CORE_BOOT_STACK 0x38000ULL /* to AZ_CORE_STRIDE */
+
+_Static_assert(sizeof(struct core) <= CORE_TRAP_STACK, "core block");
 
 #define BOOT ((struct az_boot *)AZ_BOOT_BASE)
 #define STATS ((struct az_stats *)AZ_STATS_BASE)

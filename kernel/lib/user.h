@@ -37,4 +37,12 @@ int user_store_32(uint64_t addr, uint32_t val);
  */
 int user_cmpxchg_32(uint64_t addr, uint32_t *old, uint32_t val);
 
+/*
+ * user_xsave, user_xrstor - XSAVE to and XRSTOR from program memory, 64-byte
+ * aligned, with the given feature mask (fxsave/fxrstor without XSAVE).
+ * 0 or -EFAULT; -EFAULT as well if the image is malformed.
+ */
+long user_xsave(uint64_t dst, uint64_t mask);
+long user_xrstor(uint64_t src, uint64_t mask);
+
 #endif

@@ -43,6 +43,11 @@ void sched_interrupt(struct thread *t);
 /* sched_exit - the calling thread never runs again; its memory is freed. */
 _Noreturn void sched_exit(void);
 
+/*
+ * sched_migrate - if the calling thread may no longer run on this core, move.
+ */
+void sched_migrate(void);
+
 /* sched_core_main - what an idle core does for ever. */
 _Noreturn void sched_core_main(void);
 

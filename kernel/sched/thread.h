@@ -33,14 +33,15 @@ struct thread {
 	struct timer timer;   /* of sched_wait */
 	uint32_t timed_out;   /* set by timer */
 	uint32_t interruptible; /* a signal may end the present wait */
-	uint32_t in_offload;	/* slot index + 1 while waiting for a worker */
+	long offload_result;	/* filled in when the ring has answered */
+	uint32_t offload_raised; /* signal that the call raised */
+	uint32_t offload_done;
 	int32_t nice;
 	int32_t policy;	    /* SCHED_OTHER ... as set, not acted upon */
 	int32_t rt_priority;
 	char name[16];
 	struct thread_signals sig;
 	struct futex_waiter *futex; /* what it waits for, or NULL */
-	uint32_t restart_nr;	    /* call to make again, see signal.h */
 	uint64_t timer_slack;
 	uint32_t pdeathsig;
 	uint32_t dumpable;
