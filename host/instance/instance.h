@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * instance.h - what the command line asks of an owner.
+ */
+#ifndef INSTANCE_INSTANCE_H
+#define INSTANCE_INSTANCE_H
+
+#include <stdint.h>
+
+#include "layout.h"
+
+struct instance_config {
+	const char *name;
+	uint32_t plat;    /* AZ_PLAT_ */
+	uint32_t offload; /* AZ_OFFLOAD_ */
+	uint32_t flags;   /* AZ_BOOT_STRACE */
+	uint32_t ncores;
+	uint16_t host_cpu[AZ_MAX_CORES];
+	uint64_t mem_bytes;
+	int exe_fd;
+	const char *exe_path; /* absolute */
+	const char *exec_fn;  /* as execve got it: AT_EXECFN */
+	char *const *argv;
+	char *const *envp;
+	int control_fd; /* listening socket of the registry, or -1 */
+	uint64_t start_mono_ns;
+};
+
+/*
+ * instance_run - become the owner of an instance: returns only if it could
+ * not start: -errno after printing why.
+ */
+int instance_run(const struct instance_config *cfg);
+
+#endif
