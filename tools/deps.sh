@@ -23,8 +23,6 @@ die()
 wanted()
 {
 	for set in "$@"; do
-		grep -q "^$set	" "$list" ||
-		    die "no set named '$set' in $list"
 		sed -n "s/^$set	//p" "$list"
 	done | sort -u
 }
@@ -51,6 +49,9 @@ only_list=
 [ $# -gt 0 ] || die "usage: deps.sh [--list] SET..."
 [ "${AZALEA_DEPS:-}" != skip ] || exit 0
 
+for set in "$@"; do
+	grep -q "^$set	" "$list" || die "no set named '$set' in $list"
+done
 packages=$(wanted "$@")
 command -v dpkg-query >/dev/null ||
     die "this is not a Debian system. Install what these Debian packages" \
