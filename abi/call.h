@@ -7,7 +7,8 @@
  *	AZ_SYS_<name>		the call's number, for every call
  *	AZ_CALLS(X)		X(nr, name, class, attrs, nargs, a0, ..., a5)
  *				for every call, each a an initializer of
- *				struct az_arg
+ *				struct az_arg (X must not hand it on to
+ *				another macro: it has commas)
  *	AZ_LOCAL_CALLS(X)	X(nr, name) for those of class local
  *	AZ_NR_CALLS		one more than the highest number
  *
@@ -91,6 +92,13 @@
 #define AZ_FMT_IOCTL 18
 #define AZ_FMT_ACCESS 19 /* R_OK ... */
 #define AZ_FMT_EPOLLCTL 20
+#define AZ_FMT_WAIT 21 /* options of wait4 and waitid */
+#define AZ_FMT_LOCK 22 /* LOCK_ of flock */
+#define AZ_FMT_MREMAP 23
+#define AZ_FMT_MSYNC 24
+#define AZ_FMT_TIMERABS 25 /* TIMER_ABSTIME */
+#define AZ_FMT_RUSAGE 26
+#define AZ_FMT_SOL 27
 #define AZ_FMT_TIMESPEC 32 /* structs from here on */
 #define AZ_FMT_TIMEVAL 33
 #define AZ_FMT_STAT 34
@@ -103,6 +111,8 @@
 #define AZ_FMT_INTS 41 /* int[], for pipe2, socketpair */
 #define AZ_FMT_UTSNAME 42
 #define AZ_FMT_ITIMER 43
+#define AZ_FMT_ITIMERSPEC 44
+#define AZ_FMT_STATX 45
 
 struct az_arg {
 	uint8_t kind;
