@@ -22,5 +22,4 @@ $(DEPS): tools/packages.txt tools/deps.sh
 deps:
 	$(Q)tools/deps.sh build demo test lint bench
 
-# Everything compiled waits for the generated headers, and these for $(DEPS).
-$(GEN) $(B)/vdso/vdso.so: | $(DEPS)
+$(GEN) $(B)/vdso/vdso.so $(KOBJ) $(HOBJ): | $(DEPS)
