@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check.h - may a call that came through a ring be made, and with what?
+ *
+ * Worker:
+ *	err = check_call(&slot->call, &c);
+ *	result = err ? err : syscall(c.nr, c.arg[0] ... c.arg[5]);
+ *	if (!err)
+ *		result = check_done(&c, result);
+ *
+ * A pointer that the program may not name, or a descriptor of the owner, does
+ * not end the call here: it is replaced by one that no process can have, so
+ * that Linux finds the error, in Linux's order.
+ */
+#ifndef OFFLOAD_CHECK_H
+#define OFFLOAD_CHECK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "boot.h"
+#include "ring.h"
+
+#define CHECK_SPACE       4096 /* for what is copied; more comes by malloc */
+#define CHECK_MAX         0x400000 /* bytes that one call may have copied */
+#define CHECK_CONTROL_MAX 0x20000  /* ancillary data of one message */
+
+/* How to reach program memory: 0, or -EFAULT if it is not there. */
+struct check_memory {
+	int (*read)(void *dst, uint64_t src, size_t n);
+	int (*write)(uint64_t dst, const void *src, size_t n);
+};
+
+struct check_chunk;
+
+/* A worker has one of these, and uses it again for each call. */
+struct checked_call {
+	uint32_t nr;
+	uint32_t flags; /* az_call.flags, as copied */
+	uint32_t attrs; /* AZ_ATTR_ of the table */
+	uint64_t arg[6];
+
+	/* check.c's own */
+	uint32_t internal;
+	uint32_t undo;     /* what check_done has to write back */
+	uint64_t undo_dst; /* where to, in program memory */
+	uint8_t *undo_src;
+	uint32_t undo_count;
+	uint32_t used;  /* of space */
+	uint32_t total; /* bytes copied, in space and chunks */
+	struct check_chunk *chunks;
+	_Alignas(16) uint8_t space[CHECK_SPACE];
+};
+
+/*
+ * check_init - before the first call; again in the child of a fork. Takes one
+ * descriptor in the hidden range. mem: NULL for the real memory. 0 or -errno.
+ */
+int check_init(const struct az_boot *boot, const struct check_memory *mem);
+
+/*
+ * check_call - copy the call out of the ring and check it. 0: make the call
+ * as *out says, then check_done. -errno: this is the answer, and nothing is
+ * to be done.
+ */
+int check_call(const struct az_call *in, struct checked_call *out);
+
+/* check_done - write back what Linux answered; gives the result to report. */
+long check_done(struct checked_call *c, long result);
+
+#endif
