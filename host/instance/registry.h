@@ -2,14 +2,17 @@
 /*
  * registry.h - which instances run on this machine, without any file.
  *
- * An instance is an abstract unix socket "\0azalea/<uid>/<name>" that its
- * owner listens on. The name is free again the moment the owner is gone,
- * however it went. Whoever connects and has the owner's uid, or is root, is
+ * An instance is an abstract unix datagram socket "\0azalea/<uid>/<name>" of
+ * its owner. The name is free again the moment the owner is gone, however it
+ * went. Whoever sends it a datagram and has the owner's uid, or is root, is
  * sent one struct registry_info and the memfd that holds struct az_stats.
+ * Datagrams, because an accepted connection would be one more descriptor that
+ * the program could meet.
  */
 #ifndef INSTANCE_REGISTRY_H
 #define INSTANCE_REGISTRY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -43,8 +46,8 @@ struct registry_info {
 /* --- the owner's side --- */
 
 /*
- * registry_listen - claim a name. The listening socket (close-on-exec,
- * non-blocking), or -EADDRINUSE if an instance has this name, -errno.
+ * registry_listen - claim a name. The socket (close-on-exec, non-blocking), or
+ * -EADDRINUSE if an instance has this name, -errno.
  */
 int registry_listen(const char *name);
 
@@ -53,11 +56,11 @@ void registry_describe(struct registry_info *info,
 		       const struct instance_config *cfg);
 
 /*
- * registry_serve - answer everybody who waits on control_fd; never blocks.
- * Called when control_fd is readable, and once before the program starts:
- * `run -d` and `run --stats` have connected by then, and learn from the
- * counters whether the program was reached. stats_fd: the memfd behind
- * AZ_STATS_BASE.
+ * registry_serve - answer everybody who waits on control_fd; never blocks and
+ * opens no descriptor. Called when control_fd is readable, and once before the
+ * program starts: `run -d` and `run --stats` have asked by then, and learn
+ * from the counters whether the program was reached. stats_fd: the memfd
+ * behind AZ_STATS_BASE.
  */
 void registry_serve(int control_fd, int stats_fd,
 		    const struct registry_info *info);
@@ -66,6 +69,7 @@ void registry_serve(int control_fd, int stats_fd,
 
 struct registry_name {
 	uid_t uid;
+	ino_t inode; /* of the socket */
 	char name[REGISTRY_NAME_MAX];
 };
 
@@ -76,19 +80,31 @@ struct registry_name {
 int registry_list(uid_t uid, struct registry_name **out);
 
 /*
- * registry_connect - reach the owner of an instance: a socket, with *pid the
- * process that listens on it; -ECONNREFUSED if there is no such instance,
- * -EPERM if the listener is not the user it says, -EAGAIN if it does not
- * answer, -errno.
+ * registry_ask - send the owner of an instance a request: a socket, on which
+ * the answer will come, or -ECONNREFUSED if there is no such instance, -EAGAIN
+ * if it does not read its requests, -errno.
  */
-int registry_connect(uid_t uid, const char *name, pid_t *pid);
+int registry_ask(uid_t uid, const char *name);
 
 /*
- * registry_receive - read the answer within timeout_ms. 0 with info and a
- * descriptor of the counters in *stats_fd; -ETIMEDOUT; -ECONNRESET if the
- * owner ended first; -EPROTO if it is another version.
+ * registry_alive - does the process that was asked through sock still exist?
+ * If so, a pid learned from it before the call was not reused either.
+ */
+bool registry_alive(int sock);
+
+/*
+ * registry_receive - the answer, within timeout_ms. 0 with info (whose pid is
+ * the kernel's word, not the sender's) and the descriptor of the counters in
+ * *stats_fd; -ETIMEDOUT; -ECONNRESET if the owner ended first; -EPROTO if it
+ * is another version; -EPERM if it is another user's process.
  */
 int registry_receive(int sock, int timeout_ms, struct registry_info *info,
 		     int *stats_fd);
+
+/*
+ * registry_pid - the owner of an instance that does not answer, a stopped one
+ * for example, looked up in /proc: its pid, or -ESRCH.
+ */
+pid_t registry_pid(const struct registry_name *which);
 
 #endif
