@@ -230,7 +230,11 @@ def header(calls, out):
     emit("\n#define AZ_LOCAL_CALLS(X) \\")
     emit(" \\\n".join(f"\tX({c.nr}, {c.name})" for c in calls
                       if c.cls == "local"))
-    emit("\n#endif")
+    emit("\n#ifdef AZ_KERNEL")
+    for c in calls:
+        if c.cls == "local":
+            emit(f"long sys_{c.name}(const uint64_t a[6]);")
+    emit("#endif\n\n#endif")
 
 
 INTRO = """\
