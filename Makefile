@@ -29,7 +29,7 @@ KOBJ := $(KSRC:%.c=$(B)/%.o) $(KASM:%.S=$(B)/%.o)
 HCFLAGS := -std=gnu11 -O2 -g -fPIE -D_GNU_SOURCE -Iabi -Ihost -I$(B)/gen \
 	-fno-strict-aliasing -DAZ_VERSION=\"$(shell cat VERSION)\" $(WARN)
 HSRC := $(wildcard host/*/*.c)
-HOBJ := $(HSRC:%.c=$(B)/%.o) $(B)/host/image.o
+HOBJ := $(HSRC:%.c=$(B)/%.o)
 HLIBS := -ljansson
 
 GEN := $(B)/gen/calls.h
@@ -43,14 +43,16 @@ $(B)/gen/calls.h: abi/syscall.tbl tools/gencalls.py
 	@mkdir -p $(@D)
 	$(Q)$(PYTHON) tools/gencalls.py --header $@ $<
 
-$(B)/vdso/vdso.so: kernel/vdso/vdso.c kernel/vdso/vdso.lds
+$(B)/vdso/vdso.so: kernel/vdso/vdso.c kernel/vdso/vdso.lds kernel/vdso/vdso.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O2 -ffreestanding -fPIC -shared -nostdlib \
 	    -fno-stack-protector -fcf-protection=none -mgeneral-regs-only \
-	    -fno-asynchronous-unwind-tables -DAZ_KERNEL -Iabi -Ikernel \
+	    -fasynchronous-unwind-tables -fno-jump-tables -DAZ_KERNEL -Iabi \
+	    -Ikernel $(WARN) \
 	    -Wl,-T,kernel/vdso/vdso.lds -Wl,-soname,linux-vdso.so.1 \
 	    -Wl,--hash-style=both -Wl,--build-id=none -Wl,-Bsymbolic \
-	    -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -o $@ kernel/vdso/vdso.c
+	    -Wl,--eh-frame-hdr -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \
+	    -Wl,--no-undefined -o $@ kernel/vdso/vdso.c
 	$(Q)strip $@
 
 $(B)/kernel/vdso_image.o: $(B)/vdso/vdso.so
@@ -73,16 +75,16 @@ $(B)/azalea.elf: $(KOBJ) $(B)/kernel/vdso_image.o kernel/kernel.lds
 $(B)/azalea.stripped: $(B)/azalea.elf
 	$(Q)strip -o $@ $<
 
-$(B)/host/image.o: $(B)/azalea.stripped
+$(B)/host/instance/blob.o: host/instance/blob.S $(B)/azalea.stripped
 	@mkdir -p $(@D)
-	$(Q)cd $(B) && $(LD) -r -b binary -z noexecstack -o host/image.o azalea.stripped
+	$(Q)$(CC) -c -Wa,-I$(B) -o $@ $<
 
 $(B)/host/%.o: host/%.c $(GEN) $(HGEN)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HCFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/azalea: $(HOBJ)
-	$(Q)$(CC) -static-pie -o $@ $(HOBJ) $(HLIBS)
+$(B)/azalea: $(HOBJ) $(B)/host/instance/blob.o
+	$(Q)$(CC) -static-pie -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -o $@ $^ $(HLIBS)
 
 .PHONY: clean
 clean:

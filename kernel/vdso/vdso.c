@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vdso.c - the functions that a C library finds through AT_SYSINFO_EHDR.
+ *
+ * Runs as part of the program: on its stack, with its signals, with nothing of
+ * its own but the address in vvar_slot. What it cannot tell, because the clock's
+ * parameters are due to be renewed or the clock is not one of ours, it asks
+ * with an ordinary system call, which renews them (clock.c:clock_resync).
+ */
+#include "vdso/vdso.h"
+
+#include <asm/unistd.h>
+#include <linux/time.h>
+#include <stddef.h>
+
+#include "core.h"
+
+#define STRING_(x) #x
+#define STRING(x)  STRING_(x)
+
+/* For vdso.lds to check. */
+__asm__(".globl vvar_slot_offset\n"
+	".hidden vvar_slot_offset\n"
+	".set vvar_slot_offset, " STRING(VDSO_VVAR_SLOT) "\n");
+
+/* Filled in by exec.c:map_vdso. */
+static const struct az_vvar *const volatile vvar_slot
+    __attribute__((section(".vvar_slot"), used)) = NULL;
+
+struct vdso_timespec {
+	int64_t sec, nsec;
+};
+struct vdso_timeval {
+	int64_t sec, usec;
+};
+
+/* As Linux names them: weak, beside the __vdso_ ones. */
+#define VDSO_ALIAS(name)                      \
+	extern __typeof__(__vdso_##name) name \
+	    __attribute__((weak, alias("__vdso_" #name)))
+
+int __vdso_clock_gettime(int clock, struct vdso_timespec *ts);
+int __vdso_clock_getres(int clock, struct vdso_timespec *ts);
+int __vdso_gettimeofday(struct vdso_timeval *tv, void *tz);
+int64_t __vdso_time(int64_t *t);
+long __vdso_getcpu(unsigned int *cpu, unsigned int *node, void *unused);
+long __azalea_syscall(long nr, long a0, long a1, long a2, long a3, long a4,
+		      long a5);
+
+static long system_call(long nr, long a0, long a1)
+{
+	long r;
+
+	__asm__ volatile("syscall"
+			 : "=a"(r)
+			 : "0"(nr), "D"(a0), "S"(a1)
+			 : "rcx", "r11", "memory");
+	return r;
+}
+
+/* A clock's distance from CLOCK_MONOTONIC; 0 if it is not one of ours. */
+static inline int clock_offset(const struct az_vvar *v, int clock,
+			       uint64_t *off)
+{
+	switch (clock) {
+	case CLOCK_REALTIME:
+	case CLOCK_REALTIME_COARSE:
+		*off = __atomic_load_n(&v->real_off, __ATOMIC_RELAXED);
+		return 1;
+	case CLOCK_MONOTONIC:
+	case CLOCK_MONOTONIC_COARSE:
+		*off = 0;
+		return 1;
+	case CLOCK_BOOTTIME:
+		*off = __atomic_load_n(&v->boot_off, __ATOMIC_RELAXED);
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* 1 with the time in *ns; 0: ask the unikernel. */
+static inline int clock_read(int clock, uint64_t *ns)
+{
+	const struct az_vvar *v = vvar_slot;
+	uint64_t ticks, off;
+	uint32_t seq;
+
+	do {
+		seq = vdso_read_begin(v);
+		if (!clock_offset(v, clock, &off))
+			return 0;
+		ticks = vdso_tsc() -
+			__atomic_load_n(&v->tsc_base, __ATOMIC_RELAXED);
+		if (ticks >= __atomic_load_n(&v->span, __ATOMIC_RELAXED))
+			return 0;
+		*ns = __atomic_load_n(&v->mono_base, __ATOMIC_RELAXED) + off +
+		      vdso_scale(ticks,
+				 __atomic_load_n(&v->mult, __ATOMIC_RELAXED));
+	} while (vdso_read_retry(v, seq));
+	return 1;
+}
+
+int __vdso_clock_gettime(int clock, struct vdso_timespec *ts)
+{
+	uint64_t ns;
+
+	if (!clock_read(clock, &ns))
+		return (int)system_call(__NR_clock_gettime, clock, (long)ts);
+	ts->sec = (int64_t)(ns / NSEC_PER_SEC);
+	ts->nsec = (int64_t)(ns % NSEC_PER_SEC);
+	return 0;
+}
+
+int __vdso_gettimeofday(struct vdso_timeval *tv, void *tz)
+{
+	uint64_t ns;
+
+	/* The time zone is Linux's to tell. */
+	if (!tv || tz || !clock_read(CLOCK_REALTIME, &ns))
+		return (int)system_call(__NR_gettimeofday, (long)tv, (long)tz);
+	tv->sec = (int64_t)(ns / NSEC_PER_SEC);
+	tv->usec = (int64_t)(ns % NSEC_PER_SEC / 1000);
+	return 0;
+}
+
+int64_t __vdso_time(int64_t *t)
+{
+	int64_t sec;
+	uint64_t ns;
+
+	if (!clock_read(CLOCK_REALTIME, &ns))
+		return system_call(__NR_time, (long)t, 0);
+	sec = (int64_t)(ns / NSEC_PER_SEC);
+	if (t)
+		*t = sec;
+	return sec;
+}
+
+/* The coarse clocks' resolution is Linux's tick, which only Linux knows. */
+int __vdso_clock_getres(int clock, struct vdso_timespec *ts)
+{
+	if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC &&
+	    clock != CLOCK_BOOTTIME)
+		return (int)system_call(__NR_clock_getres, clock, (long)ts);
+	if (ts) {
+		ts->sec = 0;
+		ts->nsec = 1;
+	}
+	return 0;
+}
+
+long __vdso_getcpu(unsigned int *cpu, unsigned int *node, void *unused)
+{
+	unsigned int index;
+
+	(void)unused;
+	__asm__ volatile("movl %%gs:%c1, %0" : "=r"(index) : "i"(CORE_INDEX));
+	if (cpu)
+		*cpu = index;
+	if (node)
+		*node = 0;
+	return 0;
+}
+
+VDSO_ALIAS(clock_gettime);
+VDSO_ALIAS(clock_getres);
+VDSO_ALIAS(gettimeofday);
+VDSO_ALIAS(time);
+VDSO_ALIAS(getcpu);
+
+/*
+ * __azalea_syscall - a system call as a function call into the unikernel:
+ * from C's convention to that of the syscall instruction, then through
+ * core.entry (entry.S:syscall_entry), which returns to %rcx.
+ */
+__asm__(".text\n"
+	".balign 16\n"
+	".globl __azalea_syscall\n"
+	".type __azalea_syscall, @function\n"
+	"__azalea_syscall:\n"
+	".cfi_startproc\n"
+	"	movq %rdi, %rax\n"
+	"	movq %rsi, %rdi\n"
+	"	movq %rdx, %rsi\n"
+	"	movq %rcx, %rdx\n"
+	"	movq %r8, %r10\n"
+	"	movq %r9, %r8\n"
+	"	movq 8(%rsp), %r9\n"
+	"	leaq 1f(%rip), %rcx\n"
+	"	jmp *%gs:" STRING(
+	    CORE_ENTRY) "\n"
+			"1:	ret\n"
+			".cfi_endproc\n"
+			".size __azalea_syscall, . - __azalea_syscall\n");
