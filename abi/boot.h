@@ -14,24 +14,24 @@
 
 #include "layout.h"
 
-#define AZ_BOOT_MAGIC 0x544f4f4241455a41ULL /* "AZEABOOT" */
+#define AZ_BOOT_MAGIC   0x544f4f4241455a41ULL /* "AZEABOOT" */
 #define AZ_BOOT_VERSION 1
-#define AZ_BOOT_MAX 0x800000ULL /* struct and strings together */
+#define AZ_BOOT_MAX     0x800000ULL /* struct and strings together */
 
-#define AZ_PLAT_PICO 1
-#define AZ_PLAT_KVM 2
+#define AZ_PLAT_PICO  1
+#define AZ_PLAT_KVM   2
 #define AZ_PLAT_METAL 3
 
-#define AZ_OFFLOAD_AUTO 0
-#define AZ_OFFLOAD_RING 1
+#define AZ_OFFLOAD_AUTO   0
+#define AZ_OFFLOAD_RING   1
 #define AZ_OFFLOAD_DIRECT 2
 
-#define AZ_BOOT_STRACE (1U << 0)   /* print decoded calls on fd 2 */
-#define AZ_BOOT_TSC (1U << 1)	   /* the TSC is invariant: use it as clock */
+#define AZ_BOOT_STRACE   (1U << 0) /* print decoded calls on fd 2 */
+#define AZ_BOOT_TSC      (1U << 1) /* the TSC is invariant: use it as clock */
 #define AZ_BOOT_FSGSBASE (1U << 2) /* wrfsbase and friends are enabled */
-#define AZ_BOOT_SECURE (1U << 3)   /* AT_SECURE */
-#define AZ_BOOT_XSAVE (1U << 4)	   /* OSXSAVE: xgetbv, xsave, xrstor work */
-#define AZ_BOOT_XSAVEC (1U << 5)   /* xsavec too */
+#define AZ_BOOT_SECURE   (1U << 3) /* AT_SECURE */
+#define AZ_BOOT_XSAVE    (1U << 4) /* OSXSAVE: xgetbv, xsave, xrstor work */
+#define AZ_BOOT_XSAVEC   (1U << 5) /* xsavec too */
 
 #define AZ_INBOX 128U /* entries of az_boot.inbox */
 
@@ -81,6 +81,7 @@ struct az_boot {
 	 * path, argv, envp. Offsets are from the start of this struct; args
 	 * and env are argc and envc NUL-terminated strings in a row.
 	 */
+	uint64_t owner_signal; /* handler for signals on the owner's threads */
 	int32_t exe_fd;
 	uint32_t exe_path;
 	uint32_t exec_fn; /* the path as given: AT_EXECFN */
@@ -94,14 +95,14 @@ struct az_boot {
 
 	/* --- live: written while the instance runs --- */
 	_Alignas(64) uint32_t bell_seq; /* workers sleep here (futex) */
-	uint32_t bell_sleepers;	       /* how many do */
-	uint32_t bell_pollers;	       /* workers that look at the rings now */
-	uint32_t nworkers;	       /* workers alive */
+	uint32_t bell_sleepers;         /* how many do */
+	uint32_t bell_pollers;          /* workers that look at the rings now */
+	uint32_t nworkers;              /* workers alive */
 	/* Requests to the owner's main thread, see mon_owner. */
 	_Alignas(64) uint32_t want_cores; /* cores to have started: 1..ncores */
-	uint32_t want_workers;		  /* more workers, please */
-	uint32_t want_cancel;		  /* some slot has call.cancel set */
-	uint32_t owner_tid;		  /* the main thread */
+	uint32_t want_workers;            /* more workers, please */
+	uint32_t want_cancel;             /* some slot has call.cancel set */
+	uint32_t owner_tid;               /* the main thread */
 	/*
 	 * Signals that Linux delivered to the owner, for the program. The
 	 * main thread writes entries and inbox_head, cores inbox_tail.

@@ -19,8 +19,8 @@
  * block, so that %gs:0 reaches it.
  */
 struct az_core {
-	uint64_t self;	   /* address of this block */
-	uint32_t index;	   /* core number, 0 .. ncores-1 */
+	uint64_t self;     /* address of this block */
+	uint32_t index;    /* core number, 0 .. ncores-1 */
 	uint32_t host_tid; /* pico, kvm: the thread that runs the core */
 	uint32_t pending;  /* 1: kicked and not yet looked (futex) */
 	uint32_t halted;   /* 1: inside mon_halt */
@@ -40,30 +40,30 @@ struct az_frame {
 };
 
 /* Upcall vectors: the CPU's own where it has one. */
-#define AZ_VEC_DE 0
-#define AZ_VEC_DB 1
-#define AZ_VEC_BP 3
-#define AZ_VEC_UD 6
-#define AZ_VEC_GP 13
-#define AZ_VEC_PF 14
-#define AZ_VEC_MF 16
-#define AZ_VEC_AC 17
-#define AZ_VEC_XM 19
+#define AZ_VEC_DE      0
+#define AZ_VEC_DB      1
+#define AZ_VEC_BP      3
+#define AZ_VEC_UD      6
+#define AZ_VEC_GP      13
+#define AZ_VEC_PF      14
+#define AZ_VEC_MF      16
+#define AZ_VEC_AC      17
+#define AZ_VEC_XM      19
 #define AZ_VEC_SYSCALL 0x80
-#define AZ_VEC_KICK 0x81
-#define AZ_VEC_BUS 0x82 /* page present in the map, absent in the file */
+#define AZ_VEC_KICK    0x81
+#define AZ_VEC_BUS     0x82 /* page present in the map, absent in the file */
 
 /* What start_core's rip and rsp mean: the unikernel's entry points. */
 struct az_image_header {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t pad;
-	uint64_t entry;		/* core_entry(struct az_core *) in %rdi */
+	uint64_t entry;          /* core_entry(struct az_core *) in %rdi */
 	uint64_t text, text_end; /* where system calls are not dispatched */
-	uint64_t pico_signal;	/* handler for every signal on a core */
-	uint64_t pico_restorer; /* its SA_RESTORER */
+	uint64_t pico_signal;    /* handler for every signal on a core */
+	uint64_t pico_restorer;  /* its SA_RESTORER */
 };
-#define AZ_IMAGE_MAGIC 0x454741494145415aULL
+#define AZ_IMAGE_MAGIC   0x454741494145415aULL
 #define AZ_IMAGE_VERSION 1
 
 #define AZ_NO_DEADLINE UINT64_MAX
@@ -120,14 +120,20 @@ void mon_relax(void);
  * -EINTR, also if the kick came before the call began.
  */
 int mon_direct_ok(void);
-long mon_direct(long nr, const uint64_t arg[6]);
+long mon_direct(uint32_t nr, const uint64_t arg[6]);
+/* mon_direct_now - the same, not ended by kicks: for calls that do not block */
+long mon_direct_now(uint32_t nr, const uint64_t arg[6]);
 
 /* mon_set_fs, mon_get_fs - the program's %fs base on this core. */
 void mon_set_fs(uint64_t base);
 uint64_t mon_get_fs(void);
 
-/* mon_core_init - once on every core, before it runs a thread. */
-void mon_core_init(void);
+/* mon_signal_raised - a signal that mon_direct raised on this core, or 0. */
+uint32_t mon_signal_raised(void);
+
+/* mon_core_init - first thing on every core; sets up %gs. */
+struct core;
+void mon_core_init(struct core *c);
 #endif
 
 /* Signals that pico keeps for itself on the owner's threads. */

@@ -30,16 +30,16 @@ struct az_call {
 	uint32_t nr;
 	uint32_t flags;
 	uint64_t arg[6];
-	uint32_t seq; /* differs from the slot's last one */
-	uint8_t wait; /* 1: nobody spins, kick the core when done */
+	uint32_t seq;   /* differs from the slot's last one */
+	uint8_t wait;   /* 1: nobody spins, kick the core when done */
 	uint8_t cancel; /* 1: answer -EINTR as soon as possible */
 	uint16_t pad;
 };
 
 struct az_slot {
 	_Alignas(64) struct az_call call; /* the unikernel's line */
-	_Alignas(64) int64_t result;	  /* the workers' line */
-	uint32_t done;	     /* == call.seq: result is valid */
+	_Alignas(64) int64_t result;      /* the workers' line */
+	uint32_t done;                    /* == call.seq: result is valid */
 	uint32_t worker_tid; /* who runs it, for an interruption; 0: nobody */
 	uint32_t raised;     /* signal that the call itself raised, or 0 */
 };

@@ -8,13 +8,13 @@
 #define CORE_H
 
 /* Offsets that entry.S uses; checked below. */
-#define CORE_SELF 0
+#define CORE_SELF    0
 #define CORE_PENDING 16
 #define CORE_CURRENT 64
-#define CORE_FRAME 72
+#define CORE_FRAME   72
 #define CORE_SCRATCH 80
-#define CORE_ENTRY 88
-#define CORE_INDEX 8
+#define CORE_ENTRY   88
+#define CORE_INDEX   8
 
 #ifndef __ASSEMBLER__
 
@@ -39,7 +39,7 @@ struct core {
 	_Alignas(64) struct thread *current;
 	struct az_frame *frame; /* top of current's kernel stack */
 	uint64_t scratch;
-	uint64_t entry;	     /* syscall_entry: %gs:88 is jumped through */
+	uint64_t entry;      /* syscall_entry: %gs:88 is jumped through */
 	struct thread *prev; /* what this core ran before the last switch */
 	struct az_core_stats *stats;
 	struct az_ring *ring;
@@ -48,14 +48,14 @@ struct core {
 	uint32_t nwaiting;  /* threads that wait for this core's ring */
 	_Alignas(64) struct runqueue rq;
 	struct spinlock timers_lock; /* guards timers */
-	struct list timers;	     /* armed, by deadline */
+	struct list timers;          /* armed, by deadline */
 	/* mm's per-core pool of small mappings, see mm/pool.c */
 	uint64_t pool_next, pool_end;
 	/* free slots of ring, a stack */
 	uint32_t nfree;
 	uint16_t free_slot[AZ_RING_SLOTS];
 	struct thread *slot_thread[AZ_RING_SLOTS]; /* who waits for it */
-	_Alignas(64) char plat[4096]; /* the platform's own */
+	_Alignas(64) char plat[4096];              /* the platform's own */
 };
 
 _Static_assert(sizeof(struct core) <= AZ_CORE_STRIDE, "core stride");
@@ -88,7 +88,7 @@ static inline struct core *core_at(uint32_t i)
 
 _Static_assert(sizeof(struct core) <= CORE_TRAP_STACK, "core block");
 
-#define BOOT ((struct az_boot *)AZ_BOOT_BASE)
+#define BOOT  ((struct az_boot *)AZ_BOOT_BASE)
 #define STATS ((struct az_stats *)AZ_STATS_BASE)
 
 #endif

@@ -8,7 +8,7 @@
 #include "monitor.h"
 #include "sys/sys.h"
 
-#define LINE 512
+#define LINE    512
 #define SIGABRT 6
 
 static void print_line(const char *prefix, const char *fmt, va_list ap)

@@ -24,7 +24,8 @@ extern const struct extable_entry extable_start[], extable_end[];
 
 uint64_t extable_find(uint64_t rip)
 {
-	for (const struct extable_entry *e = extable_start; e < extable_end; e++)
+	for (const struct extable_entry *e = extable_start; e < extable_end;
+	     e++)
 		if (e->from == rip)
 			return e->to;
 	return 0;

@@ -51,6 +51,15 @@ void sched_migrate(void);
 /* sched_core_main - what an idle core does for ever. */
 _Noreturn void sched_core_main(void);
 
+/* sched_set_timer - have this core upcalled at the latest at `at` (ns). */
+void sched_set_timer(uint64_t at);
+
+/*
+ * sched_look - do what is pending on this core (answers, signals that came
+ * from outside, deadlines); returns the next deadline.
+ */
+uint64_t sched_look(void);
+
 /* thread_cpu_ns - processor time that t has used. */
 uint64_t thread_cpu_ns(struct thread *t);
 

@@ -10,9 +10,9 @@
 #define KSTACK_SIZE 0x8000ULL /* a thread's kernel stack, struct included */
 
 #define THREAD_RUNNING 0U
-#define THREAD_READY 1U	  /* in a runqueue */
+#define THREAD_READY   1U /* in a runqueue */
 #define THREAD_BLOCKED 2U /* waits for sched_wake */
-#define THREAD_DEAD 3U
+#define THREAD_DEAD    3U
 
 struct thread {
 	uint64_t ksp; /* saved kernel stack pointer; entry.S: offset 0 */
@@ -21,23 +21,24 @@ struct thread {
 	void *xsave; /* vector state, while not running; 64-aligned */
 	uint32_t state;
 	uint32_t on_core; /* 1: registers are still in a core */
-	uint32_t core;	  /* where it runs or ran last */
+	uint32_t core;    /* where it runs or ran last */
 	int32_t tid;
-	uint64_t cpu_ns;    /* time on cores before `since` */
-	uint64_t since;	    /* when it came onto its core, ns */
-	struct list rq;	    /* in a runqueue */
-	struct list all;    /* in the list of threads (threads_lock) */
+	uint64_t cpu_ns; /* time on cores before `since` */
+	uint64_t since;  /* when it came onto its core, ns */
+	struct list rq;  /* in a runqueue */
+	struct list all; /* in the list of threads (threads_lock) */
 	uint64_t affinity[AZ_MAX_CORES / 64];
 	uint64_t clear_child_tid;
-	uint64_t robust_list; /* head, as set_robust_list gave it */
-	struct timer timer;   /* of sched_wait */
-	uint32_t timed_out;   /* set by timer */
-	uint32_t interruptible; /* a signal may end the present wait */
-	long offload_result;	/* filled in when the ring has answered */
+	uint64_t robust_list;    /* head, as set_robust_list gave it */
+	struct timer timer;      /* of sched_wait */
+	uint32_t timed_out;      /* set by timer */
+	uint32_t interruptible;  /* a signal may end the present wait */
+	long offload_result;     /* filled in when the ring has answered */
 	uint32_t offload_raised; /* signal that the call raised */
 	uint32_t offload_done;
+	uint32_t offload_by_ring; /* how the last one went */
 	int32_t nice;
-	int32_t policy;	    /* SCHED_OTHER ... as set, not acted upon */
+	int32_t policy; /* SCHED_OTHER ... as set, not acted upon */
 	int32_t rt_priority;
 	char name[16];
 	struct thread_signals sig;
@@ -66,6 +67,15 @@ extern uint32_t thread_count;
  * NULL: no memory.
  */
 struct thread *thread_create(void);
+
+/* thread_abandon - undo thread_create for a thread that never ran. */
+void thread_abandon(struct thread *t);
+
+/* thread_free - give back the memory of a thread that is off its core. */
+void thread_free(struct thread *t);
+
+/* thread_fork_vector - give child the calling thread's vector registers. */
+void thread_fork_vector(struct thread *child);
 
 /* thread_find - by tid; call with threads_lock held. NULL: no such thread. */
 struct thread *thread_find(int tid);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* image.h - the unikernel that this binary carries. */
+#ifndef INSTANCE_IMAGE_H
+#define INSTANCE_IMAGE_H
+
+#include "monitor.h"
+
+/*
+ * image_map - put azalea.elf at its addresses, with its protections. Its pages
+ * stay those of the binary's file until they are written. Can be done once in
+ * a process. 0 and the header in *out, or -errno.
+ */
+int image_map(const struct az_image_header **out);
+
+#endif

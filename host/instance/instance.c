@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * instance.c - the owner of an instance.
+ *
+ * The process that called instance_run becomes the owner: it maps the memory
+ * that the two sides share, tells the unikernel what it must know (az_boot),
+ * starts core 0, and then serves: signals, tools on the control socket, and
+ * the unikernel's requests for cores and workers. All signals are blocked but
+ * while it waits in ppoll, so nothing here races with a handler.
+ */
+#include "instance/instance.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "instance/image.h"
+#include "instance/registry.h"
+#include "lib/error.h"
+#include "offload/check.h"
+#include "offload/worker.h"
+#include "plat/plat.h"
+#include "ring.h"
+#include "sandbox/sandbox.h"
+#include "stats.h"
+
+#define BOOT  ((struct az_boot *)AZ_BOOT_BASE)
+#define STATS ((struct az_stats *)AZ_STATS_BASE)
+
+#define HIDDEN_FDS      8 /* descriptors of the owner itself */
+#define HIDDEN_AT       1024
+#define HWCAP2_FSGSBASE 2 /* arch/x86/include/uapi/asm/hwcap2.h */
+
+static const struct plat *plat;
+static struct registry_info info;
+static int control_fd = -1;
+static int stats_fd = -1;
+
+/* --- memory --- */
+
+static int map_at(uint64_t addr, uint64_t len, int fd)
+{
+	int flags = MAP_FIXED_NOREPLACE | MAP_NORESERVE |
+		    (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED);
+
+	if (mmap((void *)addr, len, PROT_READ | PROT_WRITE, flags, fd, 0) ==
+	    MAP_FAILED)
+		return -errno;
+	return 0;
+}
+
+/* The counters, which tools may map: no longer writable through the fd. */
+static int map_stats(void)
+{
+	int err;
+
+	stats_fd =
+	    memfd_create("azalea-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (stats_fd < 0 || ftruncate(stats_fd, AZ_STATS_SIZE))
+		return -errno;
+	err = map_at(AZ_STATS_BASE, AZ_STATS_SIZE, stats_fd);
+	fcntl(stats_fd, F_ADD_SEALS,
+	      F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
+	return err;
+}
+
+static int map_shared(uint32_t ncores, uint64_t boot_size)
+{
+	int err = map_at(AZ_BOOT_BASE, boot_size, -1);
+
+	if (!err)
+		err = map_stats();
+	if (!err)
+		err = map_at(AZ_CORE_BASE, ncores * AZ_CORE_STRIDE, -1);
+	if (!err)
+		err = map_at(AZ_RING_BASE, ncores * AZ_RING_STRIDE, -1);
+	if (!err)
+		err = map_at(AZ_HEAP_BASE, AZ_HEAP_SIZE, -1);
+	return err;
+}
+
+/* --- az_boot --- */
+
+static uint64_t timespec_ns(const struct timespec *ts)
+{
+	return (uint64_t)ts->tv_sec * 1000000000 + (uint64_t)ts->tv_nsec;
+}
+
+/* The best of a few tries: the one with the least time between readings. */
+static void sample_time(struct az_time_sample *out)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (int i = 0; i < 4; i++) {
+		struct timespec mono, real;
+		uint64_t a = __builtin_ia32_rdtsc();
+		uint64_t b;
+
+		clock_gettime(CLOCK_MONOTONIC, &mono);
+		b = __builtin_ia32_rdtsc();
+		clock_gettime(CLOCK_REALTIME, &real);
+		if (b - a >= best)
+			continue;
+		best = b - a;
+		out->tsc = a + (b - a) / 2;
+		out->mono_ns = timespec_ns(&mono);
+		out->real_ns = timespec_ns(&real);
+	}
+}
+
+static uint32_t append_strings(char *const *v, uint32_t *count, uint32_t at)
+{
+	*count = 0;
+	for (; *v; v++, ++*count) {
+		size_t n = strlen(*v) + 1;
+
+		memcpy((char *)BOOT + at, *v, n);
+		at += (uint32_t)n;
+	}
+	return at;
+}
+
+static size_t strings_size(char *const *v)
+{
+	size_t n = 0;
+
+	for (; *v; v++)
+		n += strlen(*v) + 1;
+	return n;
+}
+
+static uint64_t boot_size(const struct instance_config *cfg)
+{
+	return (sizeof(struct az_boot) + strings_size(cfg->argv) +
+		strings_size(cfg->envp) + strlen(cfg->exe_path) +
+		strlen(cfg->exec_fn) + 2 + AZ_PAGE_SIZE - 1) &
+	       ~(AZ_PAGE_SIZE - 1);
+}
+
+static void boot_strings(const struct instance_config *cfg)
+{
+	char *one[2] = { NULL, NULL };
+	uint32_t at = sizeof(struct az_boot), count;
+
+	BOOT->args = at;
+	at = append_strings(cfg->argv, &BOOT->argc, at);
+	BOOT->envs = at;
+	at = append_strings(cfg->envp, &BOOT->envc, at);
+	BOOT->exe_path = at;
+	one[0] = strdupa(cfg->exe_path);
+	at = append_strings(one, &count, at);
+	BOOT->exec_fn = at;
+	one[0] = strdupa(cfg->exec_fn);
+	BOOT->size = append_strings(one, &count, at);
+}
+
+static void boot_cpu(void)
+{
+	uint32_t a, b, c, d;
+
+	__cpuid(1, a, b, c, d);
+	BOOT->xsave_size = 512;
+	BOOT->xsave_mask = 3;
+	if (c & bit_OSXSAVE) {
+		uint32_t lo, hi;
+
+		BOOT->flags |= AZ_BOOT_XSAVE;
+		__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+		BOOT->xsave_mask = (uint64_t)hi << 32 | lo;
+		__cpuid_count(0xd, 0, a, b, c, d);
+		BOOT->xsave_size = b;
+		__cpuid_count(0xd, 1, a, b, c, d);
+		if (a & 2)
+			BOOT->flags |= AZ_BOOT_XSAVEC;
+	}
+	__cpuid(0x80000007, a, b, c, d);
+	if (d & 1U << 8) /* invariant TSC */
+		BOOT->flags |= AZ_BOOT_TSC;
+	if (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)
+		BOOT->flags |= AZ_BOOT_FSGSBASE;
+	if (getauxval(AT_SECURE))
+		BOOT->flags |= AZ_BOOT_SECURE;
+	BOOT->hwcap = getauxval(AT_HWCAP);
+	BOOT->hwcap2 = getauxval(AT_HWCAP2);
+	BOOT->clktck = getauxval(AT_CLKTCK);
+	BOOT->minsigstksz = getauxval(AT_MINSIGSTKSZ);
+}
+
+static void boot_process(void)
+{
+	BOOT->pid = (uint32_t)getpid();
+	BOOT->owner_tid = BOOT->pid;
+	BOOT->ppid = (uint32_t)getppid();
+	BOOT->pgid = (uint32_t)getpgrp();
+	BOOT->sid = (uint32_t)getsid(0);
+	BOOT->uid = getuid();
+	BOOT->euid = geteuid();
+	BOOT->gid = getgid();
+	BOOT->egid = getegid();
+	for (int i = 0; i < AZ_NRLIMITS; i++) {
+		struct rlimit rl;
+
+		getrlimit((__rlimit_resource_t)i, &rl);
+		BOOT->rlimit[i].soft = rl.rlim_cur;
+		BOOT->rlimit[i].hard = rl.rlim_max;
+	}
+	if (getrandom(BOOT->random, sizeof(BOOT->random), GRND_NONBLOCK) < 0)
+		memcpy(BOOT->random, (void *)getauxval(AT_RANDOM), 16);
+}
+
+static void boot_fill(const struct instance_config *cfg)
+{
+	BOOT->magic = AZ_BOOT_MAGIC;
+	BOOT->version = AZ_BOOT_VERSION;
+	BOOT->plat = cfg->plat;
+	BOOT->ncores = cfg->ncores;
+	BOOT->offload = cfg->offload;
+	BOOT->flags = cfg->flags;
+	BOOT->mem_bytes = cfg->mem_bytes;
+	BOOT->exe_fd = cfg->exe_fd;
+	memcpy(BOOT->host_cpu, cfg->host_cpu, sizeof(BOOT->host_cpu));
+	boot_cpu();
+	boot_process();
+	boot_strings(cfg);
+	STATS->magic = AZ_STATS_MAGIC;
+	STATS->version = AZ_STATS_VERSION;
+	STATS->ncores = cfg->ncores;
+	STATS->mem_limit = cfg->mem_bytes;
+	STATS->start_mono_ns = cfg->start_mono_ns;
+}
+
+/* --- descriptors --- */
+
+/*
+ * Move one of the owner's descriptors above all that the program can get: the
+ * soft limit, raised for a moment. A limit far above HIDDEN_AT would make the
+ * descriptor table large for nothing: then a hole at HIDDEN_AT it is.
+ */
+static int fd_hide(int *fd)
+{
+	struct rlimit rl, more;
+	int high;
+
+	if (*fd < 0)
+		return 0;
+	getrlimit(RLIMIT_NOFILE, &rl);
+	more = rl;
+	if (more.rlim_cur < BOOT->fd_hidden_hi)
+		more.rlim_cur = BOOT->fd_hidden_hi;
+	if (more.rlim_max < more.rlim_cur)
+		more.rlim_max = more.rlim_cur;
+	if (more.rlim_cur != rl.rlim_cur && setrlimit(RLIMIT_NOFILE, &more))
+		return -errno;
+	high = fcntl(*fd, F_DUPFD_CLOEXEC, (int)BOOT->fd_hidden_lo);
+	if (high < 0)
+		return -errno;
+	if (more.rlim_cur != rl.rlim_cur)
+		setrlimit(RLIMIT_NOFILE, &rl);
+	close(*fd);
+	*fd = high;
+	return 0;
+}
+
+static int fds_hide(void)
+{
+	uint64_t soft = BOOT->rlimit[RLIMIT_NOFILE].soft;
+	uint64_t hard = BOOT->rlimit[RLIMIT_NOFILE].hard;
+	uint32_t lo = HIDDEN_AT;
+	int err;
+
+	if (soft < HIDDEN_AT + HIDDEN_FDS)
+		lo = (uint32_t)soft;
+	if (lo + HIDDEN_FDS > hard)
+		lo = (uint32_t)(hard > HIDDEN_FDS ? hard - HIDDEN_FDS : 0);
+	BOOT->fd_hidden_lo = lo;
+	BOOT->fd_hidden_hi = lo + HIDDEN_FDS;
+	err = fd_hide(&stats_fd);
+	if (!err)
+		err = fd_hide(&control_fd);
+	return err;
+}
+
+/* --- signals --- */
+
+static void inbox_post(const siginfo_t *si)
+{
+	uint32_t head = BOOT->inbox_head;
+
+	/* Full: cores are slow to look. Give them a moment, then drop it, as
+	 * Linux drops what exceeds RLIMIT_SIGPENDING. */
+	for (int i = 0; i < 1000; i++) {
+		if (head -
+			__atomic_load_n(&BOOT->inbox_tail, __ATOMIC_ACQUIRE) <
+		    AZ_INBOX)
+			break;
+		sched_yield();
+	}
+	if (head - __atomic_load_n(&BOOT->inbox_tail, __ATOMIC_ACQUIRE) >=
+	    AZ_INBOX)
+		return;
+	memcpy(BOOT->inbox[head % AZ_INBOX], si, 128);
+	__atomic_store_n(&BOOT->inbox_head, head + 1, __ATOMIC_SEQ_CST);
+	plat->kick_core(0);
+}
+
+static void owner_signal(int sig, siginfo_t *si, void *context)
+{
+	if (worker_signal(sig, si, context))
+		return;
+	if (sig == AZ_SIG_KICK && si->si_code == SI_TKILL &&
+	    si->si_pid == (pid_t)BOOT->pid)
+		return; /* ppoll ends: look at the requests */
+	if (si->si_code > 0 && (sig == SIGSEGV || sig == SIGBUS ||
+				sig == SIGILL || sig == SIGFPE)) {
+		/* A bug of the owner: let it end as it would have. */
+		signal(sig, SIG_DFL);
+		return;
+	}
+	inbox_post(si);
+}
+
+/* --- serving --- */
+
+static void serve_requests(void)
+{
+	static uint32_t started = 1;
+	uint32_t want = __atomic_load_n(&BOOT->want_cores, __ATOMIC_SEQ_CST);
+
+	if (want > BOOT->ncores)
+		want = BOOT->ncores;
+	while (started < want) {
+		int err = plat->start_core(started);
+
+		if (err)
+			error_say("core %u does not start: %s", started,
+				  error_text(err));
+		started++;
+	}
+	if (__atomic_exchange_n(&BOOT->want_workers, 0, __ATOMIC_SEQ_CST)) {
+		int err = worker_start();
+
+		if (err)
+			error_say("no thread for offloaded calls: %s",
+				  error_text(err));
+	}
+	if (__atomic_exchange_n(&BOOT->want_cancel, 0, __ATOMIC_SEQ_CST))
+		worker_cancel();
+}
+
+_Noreturn static void serve(void)
+{
+	struct pollfd pfd = { .fd = control_fd, .events = POLLIN };
+	sigset_t none;
+
+	sigemptyset(&none);
+	for (;;) {
+		serve_requests();
+		if (ppoll(&pfd, 1, NULL, &none) > 0)
+			registry_serve(control_fd, stats_fd, &info);
+	}
+}
+
+/* --- start --- */
+
+/*
+ * Core 0 goes to the CPU that this thread runs on, if it is one of them: the
+ * program then starts in a warm cache and without waking another CPU.
+ */
+static void order_cpus(void)
+{
+	int here = sched_getcpu();
+
+	for (uint32_t i = 1; i < BOOT->ncores; i++)
+		if (BOOT->host_cpu[i] == here) {
+			BOOT->host_cpu[i] = BOOT->host_cpu[0];
+			BOOT->host_cpu[0] = (uint16_t)here;
+		}
+}
+
+/* Workers share what the cores leave, or everything if nothing is left. */
+static void worker_cpus(cpu_set_t *set)
+{
+	cpu_set_t all;
+
+	sched_getaffinity(0, sizeof(all), &all);
+	*set = all;
+	for (uint32_t i = 0; i < BOOT->ncores; i++)
+		CPU_CLR(BOOT->host_cpu[i], set);
+	if (CPU_COUNT(set) == 0)
+		*set = all;
+}
+
+static void set_comm(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	prctl(PR_SET_NAME, slash ? slash + 1 : path);
+}
+
+static int start(const struct instance_config *cfg, const sigset_t *blocked,
+		 const char **what)
+{
+	const struct az_image_header *image;
+	struct az_time_sample first;
+	cpu_set_t cpus;
+	int err;
+
+	sample_time(&first);
+	*what = "cannot reserve address space";
+	err = map_shared(cfg->ncores, boot_size(cfg));
+	if (err)
+		return err;
+	*what = "cannot map the unikernel";
+	err = image_map(&image);
+	if (err)
+		return err;
+	boot_fill(cfg);
+	BOOT->time[0] = first;
+	memcpy(&BOOT->sig_blocked, blocked, sizeof(BOOT->sig_blocked));
+	BOOT->owner_signal = (uint64_t)owner_signal;
+	*what = "cannot hide its descriptors";
+	err = fds_hide();
+	if (err)
+		return err;
+	registry_describe(&info, cfg);
+	*what = "cannot check calls";
+	err = check_init(BOOT, NULL);
+	if (err)
+		return err;
+	*what = "cannot take over signals";
+	err = plat->create(image);
+	if (err)
+		return err;
+	order_cpus();
+	worker_cpus(&cpus);
+	worker_init(plat, &cpus);
+	set_comm(cfg->exe_path);
+	if (control_fd >= 0)
+		registry_serve(control_fd, stats_fd, &info);
+	*what = "cannot install the seccomp filter";
+	err = sandbox_enter();
+	if (err)
+		return err;
+	BOOT->want_cores = 1;
+	sample_time(&BOOT->time[1]);
+	*what = "cannot start core 0";
+	return plat->start_core(0);
+}
+
+int instance_run(const struct instance_config *cfg)
+{
+	const char *what = NULL;
+	sigset_t all, old;
+	int err;
+
+	plat = &plat_pico;
+	control_fd = cfg->control_fd;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	err = start(cfg, &old, &what);
+	if (err) {
+		pthread_sigmask(SIG_SETMASK, &old, NULL);
+		error_say("%s: %s: %s", cfg->exec_fn, what, error_text(err));
+		return err;
+	}
+	serve();
+}

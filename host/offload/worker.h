@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* worker.h - threads of the owner that run offloaded system calls. */
+#ifndef OFFLOAD_WORKER_H
+#define OFFLOAD_WORKER_H
+
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <ucontext.h>
+
+#include "plat/plat.h"
+
+/* worker_init - before the first core; cpus is where workers may run. */
+void worker_init(const struct plat *plat, const cpu_set_t *cpus);
+
+/* worker_start - one more worker. 0 or -errno. */
+int worker_start(void);
+
+/* worker_cancel - interrupt the calls whose slots have call.cancel set. */
+void worker_cancel(void);
+
+/*
+ * worker_signal - a signal on a thread of the owner: true if that thread is a
+ * worker and has dealt with it.
+ */
+bool worker_signal(int sig, const siginfo_t *si, ucontext_t *uc);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pico.c - the host half of platform pico: a core is a thread of this process.
+ *
+ * A core's thread is cloned without a TLS of its own and never runs the C
+ * library once it has entered the unikernel, whose handler also receives
+ * every signal of this process (kernel/plat/pico.c:pico_signal).
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <linux/prctl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "plat/plat.h"
+
+#define BOOT               ((struct az_boot *)AZ_BOOT_BASE)
+#define KERNEL_SA_RESTORER 0x04000000
+
+struct kernel_sigaction {
+	uint64_t handler, flags, restorer, mask;
+};
+
+static uint64_t core_entry;
+
+static struct az_core *core_at(uint32_t i)
+{
+	return (struct az_core *)(AZ_CORE_BASE + i * AZ_CORE_STRIDE);
+}
+
+static int pico_probe(const char **why)
+{
+	/* An unknown mode is refused with EINVAL in any case; without the
+	 * feature the whole prctl is unknown, which looks the same: so ask
+	 * for what changes nothing, "off". */
+	if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0)) {
+		*why = "Linux lacks Syscall User Dispatch (5.11 and later, "
+		       "CONFIG_GENERIC_ENTRY)";
+		return -errno;
+	}
+	return 0;
+}
+
+/*
+ * Every signal goes to the unikernel's handler, which passes those of the
+ * owner's threads back (az_boot.owner_signal). Signals ignored so far are
+ * noted for the program.
+ */
+static int take_signals(const struct az_image_header *image)
+{
+	struct kernel_sigaction sa = {
+		.handler = image->pico_signal,
+		.flags = SA_SIGINFO | SA_ONSTACK | KERNEL_SA_RESTORER,
+		.restorer = image->pico_restorer,
+		.mask = ~0ULL,
+	};
+	uint64_t ignored = 0;
+
+	for (int sig = 1; sig <= 64; sig++) {
+		struct kernel_sigaction old;
+
+		if (sig == SIGKILL || sig == SIGSTOP)
+			continue;
+		if (syscall(SYS_rt_sigaction, sig, &sa, &old, 8))
+			return -errno;
+		if (old.handler == 1) /* SIG_IGN */
+			ignored |= 1ULL << (sig - 1);
+	}
+	BOOT->sig_ignored = ignored;
+	return 0;
+}
+
+static int pico_create(const struct az_image_header *image)
+{
+	core_entry = image->entry;
+	return take_signals(image);
+}
+
+/* Runs on the core's stack, with no TLS to speak of. */
+__attribute__((noreturn, optimize("no-stack-protector"))) static int enter(
+    void *az)
+{
+	((void (*)(void *))core_entry)(az);
+	__builtin_unreachable();
+}
+
+static int pico_start_core(uint32_t i)
+{
+	struct az_core *az = core_at(i);
+	char *stack = (char *)az + AZ_CORE_STRIDE;
+	int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
+		    CLONE_THREAD | CLONE_SYSVSEM | CLONE_PARENT_SETTID;
+	cpu_set_t before, pin;
+	int err = 0;
+
+	az->self = (uint64_t)az;
+	az->index = i;
+	az->started = 1;
+	/*
+	 * The thread inherits this one's mask, and so starts on its CPU at
+	 * once instead of being moved there.
+	 */
+	CPU_ZERO(&pin);
+	CPU_SET(BOOT->host_cpu[i], &pin);
+	sched_getaffinity(0, sizeof(before), &before);
+	if (sched_setaffinity(0, sizeof(pin), &pin))
+		return -errno;
+	if (clone(enter, stack, flags, az, &az->host_tid) < 0)
+		err = -errno;
+	sched_setaffinity(0, sizeof(before), &before);
+	return err;
+}
+
+static void pico_kick_core(uint32_t i)
+{
+	struct az_core *az = core_at(i);
+
+	if (__atomic_exchange_n(&az->pending, 1, __ATOMIC_SEQ_CST))
+		return;
+	/* Pairs with kernel/plat/pico.c:mon_halt. */
+	if (__atomic_load_n(&az->halted, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &az->pending,
+			FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0);
+	else
+		syscall(SYS_tgkill, BOOT->pid, az->host_tid, AZ_SIG_KICK);
+}
+
+const struct plat plat_pico = {
+	.name = "pico",
+	.probe = pico_probe,
+	.create = pico_create,
+	.start_core = pico_start_core,
+	.kick_core = pico_kick_core,
+};

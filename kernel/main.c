@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - the order in which an instance comes up.
+ *
+ * Core 0 does everything below; the others join at core_join when the
+ * scheduler has asked the owner for them.
+ */
+#include "core.h"
+#include "lib/string.h"
+#include "mm/mm.h"
+#include "sched/clock.h"
+#include "sched/sched.h"
+#include "sys/exec.h"
+#include "sys/offload.h"
+#include "sys/sys.h"
+
+void core_entry(struct az_core *az);
+void syscall_entry(void);
+
+/* A core that has not run a thread yet stands on this one's stack. */
+static struct thread *boot_thread(struct core *c)
+{
+	struct thread *t = (void *)((uint64_t)c + CORE_BOOT_STACK);
+
+	t->state = THREAD_DEAD;
+	t->core = c->az.index;
+	return t;
+}
+
+static void core_init(struct core *c)
+{
+	mon_core_init(c);
+	c->stats = &STATS->core[c->az.index];
+	c->entry = (uint64_t)syscall_entry;
+	list_init(&c->rq.ready);
+	list_init(&c->timers);
+	c->timer_at = AZ_NO_DEADLINE;
+	ring_init(c);
+	c->current = boot_thread(c);
+}
+
+static uint64_t read_ss(void)
+{
+	uint64_t ss;
+
+	__asm__("movl %%ss, %k0" : "=r"(ss));
+	return ss;
+}
+
+static uint64_t read_cs(void)
+{
+	uint64_t cs;
+
+	__asm__("movl %%cs, %k0" : "=r"(cs));
+	return cs;
+}
+
+static void first_thread(void)
+{
+	struct thread *t = thread_create();
+	int status;
+
+	AZ_ASSERT(t);
+	t->tid = (int32_t)BOOT->pid;
+	memset(t->affinity, 0xff, sizeof(t->affinity));
+	signal_init_thread(t, NULL);
+	status = exec_start(t);
+	if (status)
+		mon_exit(status << 8);
+	t->frame->cs = read_cs();
+	t->frame->ss = read_ss();
+	STATS->enter_mono_ns = clock_mono();
+	t->state = THREAD_BLOCKED;
+	sched_wake(t);
+}
+
+void core_entry(struct az_core *az)
+{
+	struct core *c = (struct core *)az;
+
+	core_init(c);
+	__atomic_fetch_add(&STATS->cores_started, 1, __ATOMIC_RELAXED);
+	if (c->az.index == 0) {
+		clock_init();
+		mm_init();
+		first_thread();
+	}
+	sched_core_main();
+}

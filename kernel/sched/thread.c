@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread.c - the threads of the program.
+ *
+ * A thread's block holds its struct thread at the bottom, the kernel stack
+ * above it, and the program's registers at the very top. Thread ids lie above
+ * Linux's PID_MAX_LIMIT (2^22, <linux/threads.h>), so that they are never the
+ * id of something else; the first thread's is the owner's pid.
+ */
+#include "sched/thread.h"
+
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/mm.h"
+#include "sched/futex.h"
+#include "sched/sched.h"
+
+#define FIRST_TID     0x400001
+#define FRAME_ROOM    176 /* sizeof(struct az_frame), rounded up to 16 */
+#define MXCSR_OFFSET  24  /* in the XSAVE image, Intel SDM 1 §13.4.1 */
+#define MXCSR_DEFAULT 0x1f80
+#define FCW_DEFAULT   0x37f
+
+_Static_assert(sizeof(struct az_frame) <= FRAME_ROOM, "frame");
+
+struct spinlock threads_lock;
+struct list threads = { &threads, &threads };
+uint32_t thread_count;
+static int next_tid = FIRST_TID;
+
+void thread_entry(void);
+
+static void vector_init(void *xsave)
+{
+	uint32_t mxcsr = MXCSR_DEFAULT;
+	uint16_t fcw = FCW_DEFAULT;
+
+	memcpy((char *)xsave + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+	memcpy(xsave, &fcw, sizeof(fcw));
+}
+
+struct thread *thread_create(void)
+{
+	size_t xsize = MAX(BOOT->xsave_size, 576);
+	char *block = kalloc_pages(KSTACK_SIZE);
+	struct thread *t = (struct thread *)block;
+
+	if (!t)
+		return NULL;
+	/* The vector state sits right above the struct. */
+	t->xsave = (void *)ALIGN_UP((uint64_t)block + sizeof(*t), 64);
+	AZ_ASSERT((char *)t->xsave + xsize < block + KSTACK_SIZE / 2);
+	vector_init(t->xsave);
+	t->frame = (struct az_frame *)(block + KSTACK_SIZE - FRAME_ROOM);
+	t->ksp = (uint64_t)t->frame - 56;
+	*(uint64_t *)(t->ksp + 48) = (uint64_t)thread_entry;
+	list_init(&t->rq);
+	list_init(&t->timer.link);
+	t->timer_slack = 50000;
+	t->dumpable = 1;
+	spin_lock(&threads_lock);
+	t->tid = next_tid++;
+	list_append(&threads, &t->all);
+	__atomic_store_n(&thread_count, thread_count + 1, __ATOMIC_SEQ_CST);
+	STATS->nthreads = thread_count;
+	spin_unlock(&threads_lock);
+	return t;
+}
+
+struct thread *thread_find(int tid)
+{
+	list_for_each(e, &threads) {
+		struct thread *t = list_entry(e, struct thread, all);
+
+		if (t->tid == tid)
+			return t;
+	}
+	return NULL;
+}
+
+/* Take t out of the list; the number of threads that are left. */
+static uint32_t thread_forget(struct thread *t)
+{
+	uint32_t left;
+
+	spin_lock(&threads_lock);
+	list_remove(&t->all);
+	left = thread_count - 1;
+	__atomic_store_n(&thread_count, left, __ATOMIC_SEQ_CST);
+	STATS->nthreads = left;
+	spin_unlock(&threads_lock);
+	return left;
+}
+
+void thread_free(struct thread *t)
+{
+	if (t->tid) /* else a core's boot context, which is no block */
+		kfree_pages(t, KSTACK_SIZE);
+}
+
+void thread_abandon(struct thread *t)
+{
+	thread_forget(t);
+	signal_free_thread(t);
+	thread_free(t);
+}
+
+void thread_exit(int status)
+{
+	struct thread *t = thread_self();
+
+	futex_thread_exit(t);
+	if (thread_forget(t) == 0)
+		process_exit((status & 0xff) << 8);
+	signal_free_thread(t);
+	timer_cancel(&t->timer);
+	sched_exit();
+}
+
+void process_exit(int wstatus)
+{
+	mon_exit(wstatus);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dispatch.c - from a call's number to who does it.
+ *
+ * The tables are generated from abi/syscall.tbl (calls.h). They are read-only,
+ * and there is no lock here.
+ */
+#include "sys/dispatch.h"
+
+#include "calls.h"
+#include "core.h"
+#include "sched/sched.h"
+#include "sys/offload.h"
+#include "sys/strace.h"
+#include "sys/sys.h"
+
+#define LOCAL_PROTO(nr, name) long sys_##name(const uint64_t a[6]);
+AZ_LOCAL_CALLS(LOCAL_PROTO)
+
+typedef long local_fn(const uint64_t a[6]);
+
+#define LOCAL_ENTRY(nr, name) [nr] = sys_##name,
+static local_fn *const local[AZ_NR_CALLS] = { AZ_LOCAL_CALLS(LOCAL_ENTRY) };
+
+#define DESC_ENTRY(nr, name, class, attrs, nargs, a0, a1, a2, a3, a4, a5) \
+	[nr] = { #name, class, attrs, nargs, 0, { a0, a1, a2, a3, a4, a5 } },
+static const struct az_call_desc desc[AZ_NR_CALLS] = { AZ_CALLS(DESC_ENTRY) };
+
+static const struct az_call_desc no_call = { .name = "none" };
+
+const struct az_call_desc *call_desc(uint64_t nr)
+{
+	if (nr >= AZ_NR_CALLS || !desc[nr].name)
+		return &no_call;
+	return &desc[nr];
+}
+
+static long run(const struct az_call_desc *d, uint32_t nr, const uint64_t a[6])
+{
+	switch (d->class) {
+	case AZ_CLASS_LOCAL:
+		core_self()->stats->local++;
+		return local[nr](a);
+	case AZ_CLASS_OFFLOAD:
+		return offload(nr, a);
+	case AZ_CLASS_DENY:
+		core_self()->stats->denied++;
+		return -EPERM;
+	default:
+		return -ENOSYS;
+	}
+}
+
+static void run_traced(const struct az_call_desc *d, uint32_t nr,
+		       const uint64_t a[6], struct az_frame *frame)
+{
+	uint64_t begin = clock_mono();
+	struct az_frame before = *frame;
+	long r;
+
+	offload_how();
+	r = run(d, nr, a);
+	if (nr != AZ_SYS_rt_sigreturn)
+		frame->rax = (uint64_t)r;
+	strace_call(&before, nr, r,
+		    d->class == AZ_CLASS_DENY ? "denied" : offload_how(),
+		    clock_mono() - begin);
+}
+
+void syscall_dispatch(struct az_frame *frame)
+{
+	const uint64_t a[6] = { frame->rdi, frame->rsi, frame->rdx,
+				frame->r10, frame->r8,  frame->r9 };
+	uint64_t nr = frame->orig_rax;
+	const struct az_call_desc *d = call_desc(nr);
+
+	if (nr < AZ_STATS_NCALLS)
+		STATS->calls[nr]++;
+	if (unlikely(BOOT->flags & AZ_BOOT_STRACE)) {
+		run_traced(d, (uint32_t)nr, a, frame);
+		return;
+	}
+	if (nr == AZ_SYS_rt_sigreturn)
+		run(d, (uint32_t)nr, a);
+	else
+		frame->rax = (uint64_t)run(d, (uint32_t)nr, a);
+}
+
+static bool needs_signal_exit(const struct az_frame *frame)
+{
+	return frame->rax == (uint64_t)-ERESTARTSYS ||
+	       frame->rax == (uint64_t)-ERESTARTNOHAND ||
+	       thread_self()->sig.restore_mask;
+}
+
+void syscall_finish(struct az_frame *frame)
+{
+	if (unlikely(needs_signal_exit(frame)))
+		signal_exit(frame);
+}
+
+int syscall_jumped(struct az_frame *frame)
+{
+	uint64_t rip = frame->rip;
+
+	syscall_dispatch(frame);
+	if (unlikely(needs_signal_exit(frame))) {
+		signal_exit(frame);
+		return 1;
+	}
+	return frame->orig_rax == AZ_SYS_rt_sigreturn || frame->rip != rip;
+}

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * offload.c - system calls that Linux does.
+ *
+ * Two ways. Direct: the core itself makes the call (mon_direct_ok), which
+ * costs least, and blocks the core with it; taken while no other thread
+ * is ready for this core, and given up for the ring when one becomes so (a
+ * kick ends the call with -EINTR). Ring: a slot of this core's ring, answered
+ * by a worker of the owner.
+ *
+ * A ring has one producer, its core; a slot is taken and freed by that core
+ * only, so neither needs a lock. A waiting thread may resume on another core:
+ * ring_poll therefore copies the answer into the thread before waking it.
+ */
+#include "sys/offload.h"
+
+#include <asm/unistd.h>
+
+#include "call.h"
+#include "calls.h"
+#include "lib/string.h"
+#include "lib/user.h"
+#include "sched/sched.h"
+#include "sys/dispatch.h"
+#include "sys/sys.h"
+
+/*
+ * Spins on an answer before the thread gives up its core: about 4 us, ten
+ * times a short call's round trip (bench/offload).
+ */
+#define SPIN_LIMIT   1000
+#define POLL_MSEC_NS 1000000LL
+
+/* What the last offload() did, for tracing: by core. */
+static const char *how[AZ_MAX_CORES];
+
+static struct spinlock inbox_lock; /* guards az_boot.inbox_tail */
+
+void ring_init(struct core *c)
+{
+	c->ring =
+	    (struct az_ring *)(AZ_RING_BASE + c->az.index * AZ_RING_STRIDE);
+	for (uint32_t i = 0; i < AZ_RING_SLOTS; i++)
+		c->free_slot[i] = (uint16_t)(AZ_RING_SLOTS - 1 - i);
+	c->nfree = AZ_RING_SLOTS;
+}
+
+static bool slot_done(const struct az_slot *s)
+{
+	return __atomic_load_n(&s->done, __ATOMIC_ACQUIRE) == s->call.seq;
+}
+
+/* Put a call into a free slot and tell the workers. */
+static uint16_t ring_submit(struct core *c, uint32_t nr, uint32_t flags,
+			    const uint64_t a[6])
+{
+	uint16_t i = c->free_slot[--c->nfree];
+	struct az_slot *s = &c->ring->slot[i];
+	uint32_t head = c->ring->head;
+
+	s->call.nr = nr;
+	s->call.flags = flags;
+	memcpy(s->call.arg, a, sizeof(s->call.arg));
+	s->call.wait = 0;
+	s->call.cancel = 0;
+	s->call.seq++;
+	c->ring->queue[head % AZ_RING_SLOTS] = i;
+	/* Pairs with the acquire in host/offload/worker.c:ring_take. */
+	__atomic_store_n(&c->ring->head, head + 1, __ATOMIC_SEQ_CST);
+	/* Pairs with the worker's decrement before its last look. */
+	if (!__atomic_load_n(&BOOT->bell_pollers, __ATOMIC_SEQ_CST))
+		mon_doorbell();
+	return i;
+}
+
+static void slot_free(struct core *c, uint16_t i)
+{
+	c->slot_thread[i] = NULL;
+	c->free_slot[c->nfree++] = i;
+}
+
+static bool spin_on(const struct az_slot *s, uint32_t limit)
+{
+	for (uint32_t n = 0; n < limit; n++) {
+		if (slot_done(s))
+			return true;
+		__builtin_ia32_pause();
+	}
+	return false;
+}
+
+void ring_poll(void)
+{
+	struct core *c = core_self();
+
+	for (uint16_t i = 0; c->nwaiting && i < AZ_RING_SLOTS; i++) {
+		struct thread *t = c->slot_thread[i];
+		struct az_slot *s = &c->ring->slot[i];
+
+		if (!t || !slot_done(s))
+			continue;
+		t->offload_result = s->result;
+		t->offload_raised = s->raised;
+		slot_free(c, i);
+		c->nwaiting--;
+		__atomic_store_n(&t->offload_done, 1, __ATOMIC_RELEASE);
+		sched_wake(t);
+	}
+}
+
+bool ring_spin(void)
+{
+	struct core *c = core_self();
+	uint32_t rounds = SPIN_LIMIT / 10;
+
+	while (rounds--) {
+		for (int i = 0; i < 10; i++)
+			__builtin_ia32_pause();
+		if (__atomic_load_n(&c->az.pending, __ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
+static void cancel(struct az_slot *s)
+{
+	__atomic_store_n(&s->call.cancel, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&BOOT->want_cancel, 1, __ATOMIC_SEQ_CST);
+	mon_owner();
+}
+
+/* Give up the core until slot i of core c is answered. */
+static void ring_block(struct core *c, uint16_t i, bool interruptible)
+{
+	struct thread *t = c->current;
+	struct az_slot *s = &c->ring->slot[i];
+	bool cancelled = false;
+
+	t->offload_done = 0;
+	c->slot_thread[i] = t;
+	c->nwaiting++;
+	__atomic_store_n(&s->call.wait, 1, __ATOMIC_SEQ_CST);
+	/* Answered before the worker could see `wait`: nobody will kick. */
+	if (slot_done(s))
+		__atomic_store_n(&c->az.pending, 1, __ATOMIC_RELAXED);
+	for (;;) {
+		int err;
+
+		sched_prepare();
+		if (core_self() == c)
+			ring_poll();
+		if (__atomic_load_n(&t->offload_done, __ATOMIC_ACQUIRE)) {
+			sched_cancel();
+			return;
+		}
+		err = sched_wait(AZ_NO_DEADLINE, interruptible && !cancelled);
+		if (err == -EINTR && !cancelled &&
+		    !__atomic_load_n(&t->offload_done, __ATOMIC_ACQUIRE)) {
+			cancelled = true;
+			cancel(s);
+		}
+	}
+}
+
+static struct core *core_with_slot(void)
+{
+	while (!core_self()->nfree) {
+		ring_poll();
+		if (core_self()->nfree)
+			break;
+		sched_yield();
+		mon_relax();
+	}
+	return core_self();
+}
+
+static long ring_call(uint32_t nr, uint32_t flags, const uint64_t a[6],
+		      bool interruptible)
+{
+	struct core *c = core_with_slot();
+	struct thread *t = c->current;
+	uint16_t i = ring_submit(c, nr, flags, a);
+	struct az_slot *s = &c->ring->slot[i];
+	bool alone = !__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED);
+
+	c->stats->ring++;
+	t->offload_by_ring = 1;
+	if (spin_on(s, alone ? SPIN_LIMIT : SPIN_LIMIT / 20)) {
+		t->offload_result = s->result;
+		t->offload_raised = s->raised;
+		slot_free(c, i);
+	} else {
+		ring_block(c, i, interruptible);
+	}
+	return t->offload_result;
+}
+
+/* Another thread could use this core while a call blocks. */
+static bool others_wait(void)
+{
+	return __atomic_load_n(&core_self()->rq.len, __ATOMIC_RELAXED) != 0;
+}
+
+/*
+ * A call on the core itself. *kicked: it ended (-EINTR) only because this core
+ * has something else to do.
+ */
+static long direct_call(uint32_t nr, const uint64_t a[6], bool *kicked)
+{
+	long r;
+
+	*kicked = false;
+	sched_set_timer(sched_look());
+	if (signal_pending())
+		return -EINTR;
+	if (others_wait()) {
+		*kicked = true;
+		return -EINTR;
+	}
+	core_self()->stats->direct++;
+	r = mon_direct(nr, a);
+	core_self()->current->offload_raised = mon_signal_raised();
+	if (r == -EINTR && !signal_pending()) {
+		sched_look();
+		*kicked = !signal_pending();
+	}
+	return r;
+}
+
+/*
+ * Calls with a relative timeout in milliseconds that Linux does not count
+ * down itself when interrupted: the index of that argument, or -1.
+ */
+static int timeout_arg(uint32_t nr)
+{
+	switch (nr) {
+	case AZ_SYS_poll:
+		return 2;
+	case AZ_SYS_epoll_wait:
+	case AZ_SYS_epoll_pwait:
+		return 3;
+	default:
+		return -1;
+	}
+}
+
+/* A kick ended the call: what is left of its timeout. */
+static void timeout_shorten(uint64_t a[6], int arg, uint64_t *since)
+{
+	uint64_t now = clock_mono();
+	int64_t left = (int32_t)a[arg];
+
+	if (left > 0) {
+		left -= (int64_t)(now - *since) / POLL_MSEC_NS;
+		a[arg] = left > 0 ? (uint64_t)left : 0;
+		*since = now;
+	}
+}
+
+static long call_blocking(uint32_t nr, const uint64_t args[6])
+{
+	uint64_t a[6];
+	uint64_t since = 0;
+	int arg = timeout_arg(nr);
+
+	memcpy(a, args, sizeof(a));
+	if (arg >= 0)
+		since = clock_mono();
+	if (mon_direct_ok() && BOOT->offload != AZ_OFFLOAD_RING) {
+		bool kicked;
+
+		do {
+			long r = direct_call(nr, a, &kicked);
+
+			if (!kicked)
+				return r;
+			if (arg >= 0)
+				timeout_shorten(a, arg, &since);
+		} while (!others_wait());
+	}
+	return ring_call(nr, AZ_CALL_MAYBLOCK, a, true);
+}
+
+static void raise_from_call(struct thread *t)
+{
+	struct siginfo si = { 0 };
+
+	if (!t->offload_raised)
+		return;
+	si.signo = (int32_t)t->offload_raised;
+	si.code = 0; /* SI_USER, as Linux's send_sig */
+	si.rt.pid = (int32_t)BOOT->pid;
+	si.rt.uid = BOOT->uid;
+	t->offload_raised = 0;
+	signal_post(t, &si);
+}
+
+static void note_how(const char *s)
+{
+	how[core_self()->az.index] = s;
+}
+
+const char *offload_how(void)
+{
+	const char *s = how[core_self()->az.index];
+
+	note_how(NULL);
+	return s ? s : "local";
+}
+
+long offload(uint32_t nr, const uint64_t a[6])
+{
+	const struct az_call_desc *d = call_desc(nr);
+	struct thread *t = thread_self();
+	long r;
+
+	t->offload_raised = 0;
+	t->offload_by_ring = 0;
+	if (d->attrs & AZ_ATTR_BLOCK) {
+		r = call_blocking(nr, a);
+		if (r == -EINTR && !(d->attrs & AZ_ATTR_NORESTART))
+			r = -ERESTARTSYS;
+	} else if (mon_direct_ok() && BOOT->offload != AZ_OFFLOAD_RING) {
+		core_self()->stats->direct++;
+		r = mon_direct_now(nr, a);
+		t->offload_raised = mon_signal_raised();
+	} else {
+		r = ring_call(nr, 0, a, false);
+	}
+	note_how(t->offload_by_ring ? "ring" : "direct");
+	raise_from_call(t);
+	return r;
+}
+
+long host_call(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
+	       uint64_t a4, uint64_t a5)
+{
+	const uint64_t a[6] = { a0, a1, a2, a3, a4, a5 };
+	struct core *c;
+	struct az_slot *s;
+	uint16_t i;
+	long r;
+
+	if (mon_direct_ok())
+		return mon_direct_now(nr, a);
+	/* The ring without a thread: spin, the worker is bound to answer. */
+	c = core_self();
+	while (!c->nfree)
+		ring_poll();
+	i = ring_submit(c, nr, AZ_CALL_INTERNAL, a);
+	s = &c->ring->slot[i];
+	while (!spin_on(s, SPIN_LIMIT))
+		mon_relax();
+	r = s->result;
+	slot_free(c, i);
+	return r;
+}
+
+void inbox_drain(void)
+{
+	struct siginfo si;
+
+	while (__atomic_load_n(&BOOT->inbox_head, __ATOMIC_ACQUIRE) !=
+	       __atomic_load_n(&BOOT->inbox_tail, __ATOMIC_RELAXED)) {
+		uint32_t tail;
+
+		spin_lock(&inbox_lock);
+		tail = BOOT->inbox_tail;
+		if (tail ==
+		    __atomic_load_n(&BOOT->inbox_head, __ATOMIC_ACQUIRE)) {
+			spin_unlock(&inbox_lock);
+			return;
+		}
+		memcpy(&si, BOOT->inbox[tail % AZ_INBOX], sizeof(si));
+		__atomic_store_n(&BOOT->inbox_tail, tail + 1, __ATOMIC_RELEASE);
+		spin_unlock(&inbox_lock);
+		signal_post(NULL, &si);
+	}
+}

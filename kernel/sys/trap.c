@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trap.c - the upcall: what the monitor could not decide for the program.
+ *
+ * Runs on the current thread's kernel stack; the program's registers are in
+ * frame, and its vector registers are live.
+ */
+#include "calls.h"
+#include "core.h"
+#include "sched/sched.h"
+#include "sys/dispatch.h"
+#include "sys/sys.h"
+
+void trap(uint32_t vec, uint64_t error, uint64_t addr, struct az_frame *frame)
+{
+	struct core *c = core_self();
+
+	switch (vec) {
+	case AZ_VEC_SYSCALL:
+		c->stats->traps++;
+		syscall_dispatch(frame);
+		syscall_finish(frame);
+		break;
+	case AZ_VEC_KICK:
+		c->stats->upcalls++;
+		frame->orig_rax = ~0ULL;
+		break; /* exit_work does the rest */
+	default:
+		c->stats->faults++;
+		frame->orig_rax = ~0ULL;
+		signal_fault(vec, error, addr, frame);
+		break;
+	}
+}
