@@ -23,3 +23,50 @@ deps:
 	$(Q)tools/deps.sh build demo test lint bench
 
 $(GEN) $(B)/vdso/vdso.so $(KOBJ) $(HOBJ): | $(DEPS)
+
+# --- examples, demo, benches -------------------------------------------------
+# Ordinary Linux programs: they know nothing of Azalea.
+PCFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE -pthread $(WARN)
+EDGE_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard examples/edge/*.c))
+
+$(B)/examples/%.o: examples/%.c | $(DEPS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PCFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/edge: $(EDGE_OBJ)
+	$(Q)$(CC) -pthread -o $@ $^ -ljpeg -lpng -lm
+
+-include $(EDGE_OBJ:.o=.d)
+
+.PHONY: examples
+examples: $(B)/edge
+
+# make demo [PHOTOS=FOLDER]
+.PHONY: demo
+demo: $(B)/azalea $(B)/edge
+	$(Q)tools/demo.sh $(PHOTOS)
+
+BENCHES := $(filter-out harness,$(basename $(notdir $(wildcard bench/*.py))))
+BENCH_TOOLS := $(addprefix $(B)/bench/,alternate calls hello hello-static \
+	idle-static openmp)
+
+$(B)/bench/openmp: PCFLAGS += -fopenmp
+
+$(B)/bench/%-static: bench/%.c | $(DEPS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PCFLAGS) -static -o $@ $<
+
+$(B)/bench/%: bench/%.c | $(DEPS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PCFLAGS) -o $@ $<
+
+.PHONY: bench bench-build $(BENCHES:%=bench-%)
+bench-build: $(B)/azalea $(BENCH_TOOLS)
+
+$(BENCHES:%=bench-%): bench-%: bench-build
+	$(Q)bench/$*.py $(BENCHFLAGS)
+
+# One after the other, whatever -j says: they would disturb each other.
+bench: bench-build
+	$(Q)for bench in $(BENCHES); do bench/$$bench.py $(BENCHFLAGS) || \
+	    exit 1; echo; done
