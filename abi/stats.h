@@ -14,19 +14,19 @@
 
 #include "layout.h"
 
-#define AZ_STATS_MAGIC 0x5354415453415a41ULL
+#define AZ_STATS_MAGIC   0x5354415453415a41ULL
 #define AZ_STATS_VERSION 1
-#define AZ_STATS_NCALLS 512
+#define AZ_STATS_NCALLS  512
 
 struct az_core_stats {
 	_Alignas(64) uint64_t traps; /* calls that came by the monitor */
-	uint64_t faults;	     /* synchronous faults */
-	uint64_t upcalls;	     /* kicks taken in program code */
+	uint64_t faults;             /* synchronous faults */
+	uint64_t upcalls;            /* kicks taken in program code */
 	uint64_t halts;
 	uint64_t switches;
-	uint64_t local;	   /* calls served in the unikernel */
-	uint64_t direct;   /* offloaded, made on the core itself */
-	uint64_t ring;	   /* offloaded through the ring */
+	uint64_t local;  /* calls served in the unikernel */
+	uint64_t direct; /* offloaded, made on the core itself */
+	uint64_t ring;   /* offloaded through the ring */
 	uint64_t denied;
 	uint64_t steals;
 	uint64_t busy_ns; /* time not halted, up to the last halt */
@@ -37,14 +37,15 @@ struct az_stats {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t ncores;
-	uint64_t mem_limit;	/* bytes */
+	uint64_t mem_limit;     /* bytes */
 	uint64_t mem_committed; /* bytes charged against it */
 	uint64_t mem_peak;
 	uint64_t start_mono_ns; /* owner's main() */
 	uint64_t enter_mono_ns; /* first instruction of the program */
 	uint32_t nthreads;
 	uint32_t cores_started;
-	_Alignas(64) uint64_t calls[AZ_STATS_NCALLS]; /* by number, approximate */
+	_Alignas(
+	    64) uint64_t calls[AZ_STATS_NCALLS]; /* by number, approximate */
 	struct az_core_stats core[AZ_MAX_CORES];
 };
 

@@ -44,7 +44,7 @@ static inline void list_remove(struct list *e)
 #define list_entry(p, type, member) container_of(p, type, member)
 #define list_for_each(pos, l) \
 	for (struct list *pos = (l)->next; pos != (l); pos = pos->next)
-#define list_for_each_safe(pos, n, l)                               \
+#define list_for_each_safe(pos, n, l)                                  \
 	for (struct list *pos = (l)->next, *n = pos->next; pos != (l); \
 	     pos = n, n = pos->next)
 

@@ -19,8 +19,7 @@ void spin_wait(struct spinlock *l); /* the slow path of spin_lock */
 
 static inline void spin_lock(struct spinlock *l)
 {
-	if (__builtin_expect(__atomic_exchange_n(&l->held, 1,
-						 __ATOMIC_ACQUIRE),
+	if (__builtin_expect(__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE),
 			     0))
 		spin_wait(l);
 }
