@@ -44,7 +44,7 @@ examples: $(B)/edge
 # make demo [PHOTOS=FOLDER]
 .PHONY: demo
 demo: $(B)/azalea $(B)/edge
-	$(Q)tools/demo.sh $(PHOTOS)
+	$(Q)tools/demo.py $(PHOTOS)
 
 BENCHES := $(filter-out harness,$(basename $(notdir $(wildcard bench/*.py))))
 BENCH_TOOLS := $(addprefix $(B)/bench/,alternate calls hello hello-static \
