@@ -104,6 +104,16 @@ struct az_boot {
 	uint32_t want_cancel;             /* some slot has call.cancel set */
 	uint32_t owner_tid;               /* the main thread */
 	/*
+	 * A call that changes credentials, which Linux keeps per thread: the
+	 * main thread makes it, and if it succeeds every other thread does.
+	 */
+	_Alignas(64) uint32_t creds_want; /* 1: asked for; 0: answered */
+	uint32_t creds_nr;
+	uint64_t creds_arg[6];
+	int64_t creds_result;
+	uint32_t creds_seq;  /* grows with every change */
+	uint32_t creds_acks; /* threads that have made it */
+	/*
 	 * Signals that Linux delivered to the owner, for the program. The
 	 * main thread writes entries and inbox_head, cores inbox_tail.
 	 */

@@ -19,13 +19,13 @@
  * block, so that %gs:0 reaches it.
  */
 struct az_core {
-	uint64_t self;     /* address of this block */
-	uint32_t index;    /* core number, 0 .. ncores-1 */
-	uint32_t host_tid; /* pico, kvm: the thread that runs the core */
-	uint32_t pending;  /* 1: kicked and not yet looked (futex) */
-	uint32_t halted;   /* 1: inside mon_halt */
-	uint32_t started;  /* 1: start_core was called for it */
-	uint32_t pad;
+	uint64_t self;      /* address of this block */
+	uint32_t index;     /* core number, 0 .. ncores-1 */
+	uint32_t host_tid;  /* pico, kvm: the thread that runs the core */
+	uint32_t pending;   /* 1: kicked and not yet looked (futex) */
+	uint32_t halted;    /* 1: inside mon_halt */
+	uint32_t started;   /* 1: start_core was called for it */
+	uint32_t creds_seq; /* of az_boot: the credentials it has */
 };
 
 /*

@@ -33,6 +33,7 @@
 #include "instance/registry.h"
 #include "lib/error.h"
 #include "offload/check.h"
+#include "offload/creds.h"
 #include "offload/worker.h"
 #include "plat/plat.h"
 #include "ring.h"
@@ -360,6 +361,7 @@ static void serve_requests(void)
 	}
 	if (__atomic_exchange_n(&BOOT->want_cancel, 0, __ATOMIC_SEQ_CST))
 		worker_cancel();
+	creds_change();
 }
 
 _Noreturn static void serve(void)

@@ -39,6 +39,8 @@ static cpu_set_t worker_cpus;
 static __thread struct az_slot *current;
 static __thread uint32_t raised;
 static __thread struct checked_call checked;
+static __thread bool is_worker;
+static __thread uint32_t creds_seq; /* of az_boot: the credentials it has */
 
 long worker_gate(const struct checked_call *c, const uint8_t *cancel);
 extern const char worker_gate_begin[], worker_gate_end[], worker_gate_abort[];
@@ -240,11 +242,26 @@ static bool sleep_on_bell(void)
 	return woken;
 }
 
+/* The credentials of the process have changed: this thread's must, too. */
+static void follow_creds(void)
+{
+	uint32_t seq = __atomic_load_n(&BOOT->creds_seq, __ATOMIC_ACQUIRE);
+	const uint64_t *a = BOOT->creds_arg;
+
+	if (creds_seq == seq)
+		return;
+	creds_seq = seq;
+	syscall(BOOT->creds_nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	__atomic_fetch_add(&BOOT->creds_acks, 1, __ATOMIC_RELEASE);
+}
+
 static void *worker_main(void *arg)
 {
 	int32_t tid = (int32_t)syscall(SYS_gettid);
 
-	(void)arg;
+	creds_seq = (uint32_t)(uintptr_t)arg;
+	is_worker = true;
+	follow_creds();
 	for (;;) {
 		poll_rings(tid);
 		if (sleep_on_bell())
@@ -290,7 +307,8 @@ int worker_start(void)
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	__atomic_fetch_add(&BOOT->bell_pollers, 1, __ATOMIC_SEQ_CST);
 	__atomic_fetch_add(&BOOT->nworkers, 1, __ATOMIC_SEQ_CST);
-	err = pthread_create(&thread, &attr, worker_main, NULL);
+	err = pthread_create(&thread, &attr, worker_main,
+			     (void *)(uintptr_t)BOOT->creds_seq);
 	if (err) {
 		__atomic_fetch_sub(&BOOT->bell_pollers, 1, __ATOMIC_SEQ_CST);
 		__atomic_fetch_sub(&BOOT->nworkers, 1, __ATOMIC_SEQ_CST);
@@ -323,8 +341,9 @@ bool worker_signal(int sig, const siginfo_t *si, ucontext_t *uc)
 	greg_t *rip = &uc->uc_mcontext.gregs[REG_RIP];
 
 	(void)si;
-	if (!current)
+	if (!is_worker)
 		return false;
+	follow_creds();
 	if (sig == SIGPIPE || sig == SIGXFSZ)
 		raised = (uint32_t)sig;
 	if (*rip >= (greg_t)worker_gate_begin && *rip < (greg_t)worker_gate_end)

@@ -99,6 +99,7 @@ static int pico_start_core(uint32_t i)
 	az->self = (uint64_t)az;
 	az->index = i;
 	az->started = 1;
+	az->creds_seq = BOOT->creds_seq;
 	/*
 	 * The thread inherits this one's mask, and so starts on its CPU at
 	 * once instead of being moved there.

@@ -211,9 +211,23 @@ static void upcall(struct core *c, struct sigcontext *sc, uint32_t vec,
 	sc->eflags = 0x202; /* IF: DF, TF and AC are the program's */
 }
 
+/* The credentials of the process have changed: this thread's must, too. */
+static void follow_creds(struct core *c)
+{
+	uint32_t seq = __atomic_load_n(&BOOT->creds_seq, __ATOMIC_ACQUIRE);
+
+	if (c->az.creds_seq == seq)
+		return;
+	c->az.creds_seq = seq;
+	pico_call_now(BOOT->creds_nr, BOOT->creds_arg);
+	__atomic_fetch_add(&BOOT->creds_acks, 1, __ATOMIC_RELEASE);
+}
+
 static void on_kick(struct core *c, struct siginfo *si, struct sigcontext *sc)
 {
 	uint64_t rip = sc->rip;
+
+	follow_creds(c);
 
 	if (si->code == SI_TIMER) {
 		c->timer_at = AZ_NO_DEADLINE;

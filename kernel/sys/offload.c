@@ -281,6 +281,28 @@ static long call_blocking(uint32_t nr, const uint64_t args[6])
 	return ring_call(nr, AZ_CALL_MAYBLOCK, a, true);
 }
 
+static struct spinlock creds_lock; /* one change at a time: az_boot.creds_* */
+
+/* Threads of the owner must not differ in their rights. */
+static long creds_call(uint32_t nr, const uint64_t a[6])
+{
+	long r;
+
+	while (!spin_trylock(&creds_lock)) {
+		sched_yield();
+		mon_relax();
+	}
+	BOOT->creds_nr = nr;
+	memcpy(BOOT->creds_arg, a, sizeof(BOOT->creds_arg));
+	__atomic_store_n(&BOOT->creds_want, 1, __ATOMIC_SEQ_CST);
+	mon_owner();
+	while (__atomic_load_n(&BOOT->creds_want, __ATOMIC_ACQUIRE))
+		mon_relax();
+	r = BOOT->creds_result;
+	spin_unlock(&creds_lock);
+	return r;
+}
+
 static void raise_from_call(struct thread *t)
 {
 	struct siginfo si = { 0 };
@@ -316,7 +338,9 @@ long offload(uint32_t nr, const uint64_t a[6])
 
 	t->offload_raised = 0;
 	t->offload_by_ring = 0;
-	if (d->attrs & AZ_ATTR_BLOCK) {
+	if (d->attrs & AZ_ATTR_CREDS) {
+		r = creds_call(nr, a);
+	} else if (d->attrs & AZ_ATTR_BLOCK) {
 		r = call_blocking(nr, a);
 		if (r == -EINTR && !(d->attrs & AZ_ATTR_NORESTART))
 			r = -ERESTARTSYS;

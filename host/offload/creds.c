@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * creds.c - credentials of the owner, which Linux keeps per thread.
+ *
+ * setuid and its like change one thread only. The main thread makes the call
+ * first, so a refusal changes nothing; then it has all others repeat it, by
+ * the kick signal (kernel/plat/pico.c and worker.c: follow_creds).
+ */
+#include "offload/creds.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "monitor.h"
+
+#define BOOT ((struct az_boot *)AZ_BOOT_BASE)
+
+/* Wait for thread tid's answer, unless it ends first. */
+static void repeat_on(int tid)
+{
+	uint32_t acks = __atomic_load_n(&BOOT->creds_acks, __ATOMIC_ACQUIRE);
+
+	if (syscall(SYS_tgkill, BOOT->pid, tid, AZ_SIG_KICK))
+		return;
+	while (__atomic_load_n(&BOOT->creds_acks, __ATOMIC_ACQUIRE) == acks) {
+		if (syscall(SYS_tgkill, BOOT->pid, tid, 0))
+			return;
+		sched_yield();
+	}
+}
+
+static void repeat_everywhere(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *e;
+
+	if (!dir)
+		abort(); /* threads with different rights: not an option */
+	while ((e = readdir(dir))) {
+		int tid = (int)strtol(e->d_name, NULL, 10);
+
+		if (tid > 0 && tid != (int)BOOT->owner_tid)
+			repeat_on(tid);
+	}
+	closedir(dir);
+}
+
+void creds_change(void)
+{
+	const uint64_t *a = BOOT->creds_arg;
+	long r;
+
+	if (!__atomic_load_n(&BOOT->creds_want, __ATOMIC_ACQUIRE))
+		return;
+	r = syscall(BOOT->creds_nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	BOOT->creds_result = r < 0 ? -errno : r;
+	if (r >= 0) {
+		__atomic_fetch_add(&BOOT->creds_seq, 1, __ATOMIC_RELEASE);
+		repeat_everywhere();
+	}
+	__atomic_store_n(&BOOT->creds_want, 0, __ATOMIC_RELEASE);
+}
