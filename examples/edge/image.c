@@ -31,6 +31,13 @@ static void jpeg_fail(j_common_ptr info)
 	longjmp(failure->back, 1);
 }
 
+/* Warnings are counted by libjpeg; jpeg_scan looks. */
+static void jpeg_warn(j_common_ptr info, int level)
+{
+	if (level < 0)
+		info->err->num_warnings++;
+}
+
 static int image_alloc(struct image *img)
 {
 	uint64_t pixels = (uint64_t)img->width * img->height;
@@ -66,6 +73,9 @@ static int jpeg_scan(struct jpeg_decompress_struct *info, struct image *img,
 		jpeg_read_scanlines(info, &row, 1);
 	}
 	jpeg_finish_decompress(info);
+	/* libjpeg fills what is missing or garbled with grey, and goes on. */
+	if (info->err->num_warnings)
+		info->err->error_exit((j_common_ptr)info);
 	return 0;
 }
 
@@ -78,6 +88,7 @@ static int jpeg_read(struct image *img, FILE *file, const char *path)
 	memset(&info, 0, sizeof(info));
 	info.err = jpeg_std_error(&failure.mgr);
 	failure.mgr.error_exit = jpeg_fail;
+	failure.mgr.emit_message = jpeg_warn;
 	if (setjmp(failure.back))
 		fprintf(stderr, "edge: %s: %s\n", path, failure.why);
 	else if (jpeg_scan(&info, img, file))

@@ -209,6 +209,17 @@ static uint32_t photos_report(const struct photo *photos, uint32_t count)
 	return failed;
 }
 
+static void photos_free(struct photo *photos, struct options *o)
+{
+	for (uint32_t i = 0; i < o->count; i++) {
+		free(photos[i].sobel);
+		free(photos[i].canny);
+		free(o->path[i]);
+	}
+	free(photos);
+	free(o->path);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = { .threads = online_cpus(), .output = "." };
@@ -224,6 +235,7 @@ int main(int argc, char **argv)
 	if (crew_run(photos, o.count, o.threads, !o.quiet && isatty(2)))
 		return 1;
 	failed = photos_report(photos, o.count);
+	photos_free(photos, &o);
 	if (fflush(stdout))
 		err(1, "standard output");
 	if (failed)
