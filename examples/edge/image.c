@@ -20,6 +20,7 @@
 struct jpeg_failure {
 	struct jpeg_error_mgr mgr;
 	jmp_buf back;
+	const char *path;
 	char why[JMSG_LENGTH_MAX];
 };
 
@@ -31,11 +32,16 @@ static void jpeg_fail(j_common_ptr info)
 	longjmp(failure->back, 1);
 }
 
-/* Warnings are counted by libjpeg; jpeg_scan looks. */
+/* Garbled or missing data is made up by libjpeg: tolerable, but not silent. */
 static void jpeg_warn(j_common_ptr info, int level)
 {
-	if (level < 0)
-		info->err->num_warnings++;
+	struct jpeg_failure *failure = (struct jpeg_failure *)info->err;
+
+	if (level >= 0 || info->err->num_warnings++)
+		return;
+	info->err->format_message(info, failure->why);
+	fprintf(stderr, "edge: %s: going on: %s\n", failure->path,
+		failure->why);
 }
 
 static int image_alloc(struct image *img)
@@ -73,9 +79,6 @@ static int jpeg_scan(struct jpeg_decompress_struct *info, struct image *img,
 		jpeg_read_scanlines(info, &row, 1);
 	}
 	jpeg_finish_decompress(info);
-	/* libjpeg fills what is missing or garbled with grey, and goes on. */
-	if (info->err->num_warnings)
-		info->err->error_exit((j_common_ptr)info);
 	return 0;
 }
 
@@ -87,6 +90,7 @@ static int jpeg_read(struct image *img, FILE *file, const char *path)
 
 	memset(&info, 0, sizeof(info));
 	info.err = jpeg_std_error(&failure.mgr);
+	failure.path = path;
 	failure.mgr.error_exit = jpeg_fail;
 	failure.mgr.emit_message = jpeg_warn;
 	if (setjmp(failure.back))
