@@ -70,3 +70,20 @@ $(BENCHES:%=bench-%): bench-%: bench-build
 bench: bench-build
 	$(Q)for bench in $(BENCHES); do bench/$$bench.py $(BENCHFLAGS) || \
 	    exit 1; echo; done
+
+# --- generated from the table of calls ---------------------------------------
+$(B)/genseccomp: tools/genseccomp.c host/offload/prctl_list.h $(GEN) | $(DEPS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -D_GNU_SOURCE -Iabi -Ihost -I$(B)/gen $(WARN) \
+	    -o $@ $< -lseccomp
+
+$(B)/gen/seccomp.h: $(B)/genseccomp
+	@mkdir -p $(@D)
+	$(Q)$(B)/genseccomp >$@.new && mv $@.new $@
+
+HGEN += $(B)/gen/seccomp.h
+
+docs/syscalls.md: abi/syscall.tbl tools/gencalls.py
+	$(Q)$(PYTHON) tools/gencalls.py --markdown $@ $<
+
+all: docs/syscalls.md

@@ -11,7 +11,6 @@
 #include <linux/close_range.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
-#include <linux/prctl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -23,6 +22,7 @@
 
 #include "calls.h"
 #include "offload/check_private.h"
+#include "offload/prctl_list.h"
 
 #define COOKIE_LEN        32 /* NOTIFY_COOKIE_LEN of Linux's ipc/mqueue.c */
 #define XATTR_ARGS        16 /* XATTR_ARGS_SIZE_VER0 */
@@ -167,45 +167,19 @@ static int check_shm(uint64_t addr)
 	return addr < AZ_GUEST_MIN || addr >= AZ_GUEST_END ? -EINVAL : 0;
 }
 
-/* What is the process's, and cannot stop the owner from working. */
 static int check_prctl(struct checked_call *c)
 {
+#define CASE(option) case option:
 	switch ((int)c->arg[0]) {
-	case PR_SET_PDEATHSIG:
-	case PR_GET_PDEATHSIG:
-	case PR_GET_DUMPABLE:
-	case PR_SET_DUMPABLE:
-	case PR_GET_KEEPCAPS:
-	case PR_SET_KEEPCAPS:
-	case PR_SET_NAME:
-	case PR_GET_NAME:
-	case PR_GET_SECCOMP:
-	case PR_CAPBSET_READ:
-	case PR_CAPBSET_DROP:
-	case PR_GET_SECUREBITS:
-	case PR_SET_SECUREBITS:
-	case PR_SET_TIMERSLACK:
-	case PR_GET_TIMERSLACK:
-	case PR_MCE_KILL:
-	case PR_MCE_KILL_GET:
-	case PR_SET_CHILD_SUBREAPER:
-	case PR_GET_CHILD_SUBREAPER:
-	case PR_SET_NO_NEW_PRIVS:
-	case PR_GET_NO_NEW_PRIVS:
-	case PR_SET_THP_DISABLE:
-	case PR_GET_THP_DISABLE:
-	case PR_CAP_AMBIENT:
-	case PR_GET_SPECULATION_CTRL:
-	case PR_SET_SPECULATION_CTRL:
-	case PR_SET_IO_FLUSHER:
-	case PR_GET_IO_FLUSHER:
-		return 0;
-	case PR_SET_VMA:
-		c->arg[2] = check_addr(c, c->arg[2], c->arg[3]);
-		return c->arg[2] == CHECK_BAD_ADDR ? -ENOMEM : 0;
+		PRCTL_LIST(CASE)
+		break;
 	default:
 		return -EINVAL;
 	}
+	if ((int)c->arg[0] != PR_SET_VMA)
+		return 0;
+	c->arg[2] = check_addr(c, c->arg[2], c->arg[3]);
+	return c->arg[2] == CHECK_BAD_ADDR ? -ENOMEM : 0;
 }
 
 static int check_close(struct checked_call *c)

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * genseccomp.c - write the owner's seccomp filter as a C header, on stdout.
+ *
+ * Allowed is what the table of calls says that Linux may do for the program,
+ * and what the owner and the unikernel need for themselves. Everything else
+ * is EPERM. Runs at build time; needs libseccomp.
+ */
+#include <asm/ioctls.h>
+#include <err.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "calls.h"
+#include "offload/prctl_list.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+struct call {
+	int nr;
+	uint32_t class, attrs;
+};
+
+#define ENTRY(nr, name, class, attrs, ...) { nr, class, attrs },
+static const struct call calls[] = { AZ_CALLS(ENTRY) };
+
+/* Beside the table: the unikernel's and the owner's own. */
+static const int own[] = {
+	/* memory: the unikernel's host_call, and malloc and threads here */
+	AZ_SYS_mmap,
+	AZ_SYS_munmap,
+	AZ_SYS_mprotect,
+	AZ_SYS_mremap,
+	AZ_SYS_madvise,
+	AZ_SYS_mincore,
+	AZ_SYS_msync,
+	AZ_SYS_mlock,
+	AZ_SYS_mlock2,
+	AZ_SYS_munlock,
+	AZ_SYS_brk,
+	/* threads and their signals */
+	AZ_SYS_exit,
+	AZ_SYS_exit_group,
+	AZ_SYS_gettid,
+	AZ_SYS_set_tid_address,
+	AZ_SYS_set_robust_list,
+	AZ_SYS_rseq,
+	AZ_SYS_arch_prctl,
+	AZ_SYS_sched_yield,
+	AZ_SYS_sched_get_priority_max,
+	AZ_SYS_sched_get_priority_min,
+	AZ_SYS_getcpu,
+	AZ_SYS_rt_sigaction,
+	AZ_SYS_rt_sigprocmask,
+	AZ_SYS_rt_sigreturn,
+	AZ_SYS_rt_sigpending,
+	AZ_SYS_rt_sigsuspend,
+	AZ_SYS_rt_sigtimedwait,
+	AZ_SYS_sigaltstack,
+	/* time */
+	AZ_SYS_nanosleep,
+	AZ_SYS_clock_nanosleep,
+	AZ_SYS_restart_syscall,
+	AZ_SYS_timer_create,
+	AZ_SYS_timer_settime,
+	AZ_SYS_timer_gettime,
+	AZ_SYS_timer_getoverrun,
+	AZ_SYS_timer_delete,
+};
+
+/* Input that looks like the user's, on a terminal shared with others. */
+static const uint32_t ioctl_refused[] = { TIOCSTI, TIOCLINUX };
+
+static scmp_filter_ctx ctx;
+
+static void must(int err, const char *what)
+{
+	if (err)
+		errx(1, "%s: %s", what, strerror(-err));
+}
+
+static void allow(int nr)
+{
+	int err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
+
+	/* In the table and among the owner's: the rule is there. */
+	must(err == -EEXIST ? 0 : err, "seccomp_rule_add");
+}
+
+/*
+ * allow_if - if bits `mask` of argument arg are `value`. Linux ignores the
+ * upper half of an int: so must the rule, or it could be evaded.
+ */
+static void allow_if(int nr, unsigned int arg, uint32_t mask, uint32_t value)
+{
+	must(seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1,
+			      SCMP_CMP64(arg, SCMP_CMP_MASKED_EQ, mask, value)),
+	     "seccomp_rule_add");
+}
+
+/*
+ * Allow ioctl for all commands that share the bits `mask` with `value`, but
+ * for those refused: a rule compares an argument once only, so the complement
+ * is built of blocks, halved until they hold nothing that is refused.
+ */
+static void allow_ioctl(uint32_t mask, uint32_t value)
+{
+	uint32_t bit = (mask >> 1 | 1U << 31) & ~mask;
+	int inside = 0;
+
+	for (size_t i = 0; i < COUNT(ioctl_refused); i++)
+		inside += (ioctl_refused[i] & mask) == value;
+	if (!inside && !mask)
+		allow(AZ_SYS_ioctl);
+	else if (!inside)
+		allow_if(AZ_SYS_ioctl, 1, mask, value);
+	if (!inside || !bit)
+		return;
+	allow_ioctl(mask | bit, value);
+	allow_ioctl(mask | bit, value | bit);
+}
+
+static void allow_prctl(void)
+{
+#define OPTION(option) allow_if(AZ_SYS_prctl, 0, UINT32_MAX, option);
+	PRCTL_LIST(OPTION)
+	OPTION(PR_SET_SYSCALL_USER_DISPATCH)
+}
+
+static void add_rules(void)
+{
+	for (size_t i = 0; i < COUNT(calls); i++) {
+		if (calls[i].nr == AZ_SYS_ioctl)
+			allow_ioctl(0, 0);
+		else if (calls[i].nr == AZ_SYS_prctl)
+			allow_prctl();
+		else if (calls[i].class == AZ_CLASS_OFFLOAD ||
+			 calls[i].attrs & AZ_ATTR_HOST)
+			allow(calls[i].nr);
+	}
+	for (size_t i = 0; i < COUNT(own); i++)
+		allow(own[i]);
+	/* Threads, not processes. */
+	allow_if(AZ_SYS_clone, 0, CLONE_THREAD, CLONE_THREAD);
+	/* Its flags are out of reach here; libc then falls back to clone. */
+	must(seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), AZ_SYS_clone3, 0),
+	     "seccomp_rule_add");
+}
+
+static void print_header(void)
+{
+	FILE *f = tmpfile();
+	struct sock_filter insn;
+	size_t n = 0;
+
+	if (!f)
+		err(1, "tmpfile");
+	must(seccomp_export_bpf(ctx, fileno(f)), "seccomp_export_bpf");
+	rewind(f);
+	puts("/* SPDX-License-Identifier: MIT */\n"
+	     "/* seccomp.h - made by tools/genseccomp.c; do not edit. */\n"
+	     "#include <linux/filter.h>\n\n"
+	     "static const struct sock_filter seccomp_filter[] = {");
+	while (fread(&insn, sizeof(insn), 1, f) == 1) {
+		printf("\t{ 0x%x, %u, %u, 0x%x },\n", insn.code, insn.jt,
+		       insn.jf, insn.k);
+		n++;
+	}
+	puts("};");
+	if (!n || n > BPF_MAXINSNS)
+		errx(1, "a filter of %zu instructions", n);
+	fclose(f);
+}
+
+int main(void)
+{
+	ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	if (!ctx)
+		errx(1, "seccomp_init failed");
+	must(seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH,
+			      SCMP_ACT_ERRNO(ENOSYS)),
+	     "SCMP_FLTATR_ACT_BADARCH");
+	/* A tree by number, not a list: some 20 steps instead of 300. */
+	must(seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2),
+	     "SCMP_FLTATR_CTL_OPTIMIZE");
+	add_rules();
+	print_header();
+	seccomp_release(ctx);
+	if (fflush(stdout))
+		err(1, "stdout");
+	return 0;
+}
