@@ -114,6 +114,14 @@ struct az_boot {
 	uint32_t creds_seq;  /* grows with every change */
 	uint32_t creds_acks; /* threads that have made it */
 	/*
+	 * fork: cores are stopped, the main thread forks. In the child
+	 * fork_thread is the thread that goes on, on core 0; else it is 0.
+	 */
+	_Alignas(64) uint32_t fork_want; /* 1: asked for; 0: answered */
+	uint32_t fork_pad;
+	int64_t fork_result; /* the child's pid, or -errno */
+	uint64_t fork_thread;
+	/*
 	 * Signals that Linux delivered to the owner, for the program. The
 	 * main thread writes entries and inbox_head, cores inbox_tail.
 	 */

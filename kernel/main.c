@@ -11,6 +11,7 @@
 #include "sched/clock.h"
 #include "sched/sched.h"
 #include "sys/exec.h"
+#include "sys/fork.h"
 #include "sys/offload.h"
 #include "sys/sys.h"
 
@@ -80,7 +81,9 @@ void core_entry(struct az_core *az)
 
 	core_init(c);
 	__atomic_fetch_add(&STATS->cores_started, 1, __ATOMIC_RELAXED);
-	if (c->az.index == 0) {
+	if (BOOT->fork_thread) {
+		fork_child((struct thread *)BOOT->fork_thread);
+	} else if (c->az.index == 0) {
 		clock_init();
 		mm_init();
 		first_thread();

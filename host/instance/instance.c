@@ -51,6 +51,7 @@ static const struct plat *plat;
 static struct registry_info info;
 static int control_fd = -1;
 static int stats_fd = -1;
+static uint32_t cores_started = 1;
 
 /* --- memory --- */
 
@@ -224,6 +225,23 @@ static void boot_process(void)
 		memcpy(BOOT->random, (void *)getauxval(AT_RANDOM), 16);
 }
 
+static void stats_fill(uint64_t mem_bytes, uint64_t start_mono_ns)
+{
+	STATS->magic = AZ_STATS_MAGIC;
+	STATS->version = AZ_STATS_VERSION;
+	STATS->ncores = BOOT->ncores;
+	STATS->mem_limit = mem_bytes;
+	STATS->start_mono_ns = start_mono_ns;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return timespec_ns(&ts);
+}
+
 static void boot_fill(const struct instance_config *cfg)
 {
 	BOOT->magic = AZ_BOOT_MAGIC;
@@ -238,11 +256,7 @@ static void boot_fill(const struct instance_config *cfg)
 	boot_cpu();
 	boot_process();
 	boot_strings(cfg);
-	STATS->magic = AZ_STATS_MAGIC;
-	STATS->version = AZ_STATS_VERSION;
-	STATS->ncores = cfg->ncores;
-	STATS->mem_limit = cfg->mem_bytes;
-	STATS->start_mono_ns = cfg->start_mono_ns;
+	stats_fill(cfg->mem_bytes, cfg->start_mono_ns);
 }
 
 /* --- descriptors --- */
@@ -337,9 +351,76 @@ static void owner_signal(int sig, siginfo_t *si, void *context)
 
 /* --- serving --- */
 
+/* The live part of az_boot, as a new instance has it. */
+static void boot_reset(void)
+{
+	size_t live = offsetof(struct az_boot, bell_seq);
+	uint32_t creds_seq = BOOT->creds_seq;
+	uint64_t thread = BOOT->fork_thread;
+
+	memset((char *)BOOT + live, 0, sizeof(*BOOT) - live);
+	BOOT->creds_seq = creds_seq;
+	BOOT->fork_thread = thread;
+	BOOT->want_cores = 1;
+	boot_process();
+}
+
+/*
+ * The child of a fork: an instance of its own over the same memory, but for
+ * what describes cores and calls under way, none of which exist here.
+ */
+static int become_child(void)
+{
+	static char name[REGISTRY_NAME_MAX];
+	int err;
+
+	boot_reset();
+	cores_started = 1;
+	madvise((void *)AZ_CORE_BASE, BOOT->ncores * AZ_CORE_STRIDE,
+		MADV_DONTNEED);
+	madvise((void *)AZ_RING_BASE, BOOT->ncores * AZ_RING_STRIDE,
+		MADV_DONTNEED);
+	close(stats_fd);
+	munmap((void *)AZ_STATS_BASE, AZ_STATS_SIZE);
+	err = map_stats();
+	if (err)
+		return err;
+	stats_fill(BOOT->mem_bytes, now_ns());
+	close(control_fd);
+	snprintf(name, sizeof(name), "%.48s.%u", info.name, BOOT->pid);
+	control_fd = registry_listen(name);
+	memcpy(info.name, name, sizeof(info.name));
+	info.pid = BOOT->pid;
+	err = fd_hide(&stats_fd);
+	if (!err && control_fd >= 0)
+		err = fd_hide(&control_fd);
+	if (!err)
+		err = check_init(BOOT, NULL);
+	return err ? err : plat->start_core(0);
+}
+
+static void serve_fork(void)
+{
+	pid_t pid;
+	int err;
+
+	if (!__atomic_load_n(&BOOT->fork_want, __ATOMIC_SEQ_CST))
+		return;
+	pid = fork();
+	if (pid == 0) {
+		err = become_child();
+		if (err) {
+			error_say("fork: %s", error_text(err));
+			_exit(EXIT_AZALEA);
+		}
+		return;
+	}
+	BOOT->fork_result = pid < 0 ? -errno : pid;
+	__atomic_store_n(&BOOT->fork_want, 0, __ATOMIC_RELEASE);
+}
+
 static void serve_requests(void)
 {
-	static uint32_t started = 1;
 	uint32_t want = __atomic_load_n(&BOOT->want_cores, __ATOMIC_SEQ_CST);
 
 	if (want > BOOT->ncores)
@@ -362,6 +443,7 @@ static void serve_requests(void)
 	if (__atomic_exchange_n(&BOOT->want_cancel, 0, __ATOMIC_SEQ_CST))
 		worker_cancel();
 	creds_change();
+	serve_fork();
 }
 
 _Noreturn static void serve(void)

@@ -18,6 +18,7 @@
 #include "lib/string.h"
 #include "mm/mm.h"
 #include "sched/futex.h"
+#include "sched/stop.h"
 #include "sys/offload.h"
 #include "sys/sys.h"
 
@@ -295,6 +296,7 @@ static void switch_to(struct core *c, struct thread *t)
 /* Things a core must do between threads: answers, signals, deadlines. */
 static uint64_t housekeeping(void)
 {
+	stop_park();
 	if (core_self()->nwaiting)
 		ring_poll();
 	inbox_drain();
@@ -437,6 +439,11 @@ void sched_exit(void)
 	__atomic_store_n(&thread_self()->state, THREAD_DEAD, __ATOMIC_RELEASE);
 	sched_away();
 	panic("a dead thread ran");
+}
+
+void sched_run(struct thread *t)
+{
+	switch_to(core_self(), t);
 }
 
 void sched_core_main(void)

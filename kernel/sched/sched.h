@@ -48,6 +48,12 @@ _Noreturn void sched_exit(void);
  */
 void sched_migrate(void);
 
+/*
+ * sched_run - switch from the calling thread, which is BLOCKED, to t, which is
+ * new; returns when the caller has been woken.
+ */
+void sched_run(struct thread *t);
+
 /* sched_core_main - what an idle core does for ever. */
 _Noreturn void sched_core_main(void);
 

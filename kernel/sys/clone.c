@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * clone.c - new threads of the program.
+ * clone.c - new threads of the program; a new process is fork.c's.
  *
- * Only threads: what would make another process is refused (see process.c of
- * the processes to come; today identity.c answers fork and vfork).
+ * What shares memory with its parent but is no thread (vfork) is refused.
  */
 #include <linux/sched.h>
 
@@ -13,9 +12,11 @@
 #include "lib/user.h"
 #include "sched/futex.h"
 #include "sched/sched.h"
+#include "sys/fork.h"
 #include "sys/identity.h"
 #include "sys/sys.h"
 
+#define SIGCHLD      17
 #define CSIGNAL_MASK 0xffULL
 #define THREAD_FLAGS (CLONE_VM | CLONE_SIGHAND | CLONE_THREAD)
 
@@ -27,8 +28,6 @@ static int clone_check(uint64_t flags)
 		return -EINVAL;
 	if ((flags & (CLONE_NEWNS | CLONE_FS)) == (CLONE_NEWNS | CLONE_FS))
 		return -EINVAL;
-	if ((flags & THREAD_FLAGS) != THREAD_FLAGS)
-		return process_refused("clone");
 	/* A thread with files or a directory of its own is not possible. */
 	if ((flags & (CLONE_FILES | CLONE_FS)) != (CLONE_FILES | CLONE_FS))
 		return -EINVAL;
@@ -42,10 +41,6 @@ static long clone_thread(const struct clone_args *ca)
 	struct thread *self = thread_self();
 	struct thread *t;
 	uint32_t tid;
-	int err = clone_check(ca->flags);
-
-	if (err)
-		return err;
 	t = thread_create();
 	if (!t)
 		return -EAGAIN;
@@ -77,6 +72,26 @@ static long clone_thread(const struct clone_args *ca)
 	return (long)tid;
 }
 
+static long clone_any(const struct clone_args *ca)
+{
+	int err;
+
+	if (!(ca->flags & CLONE_VM) && ca->exit_signal == SIGCHLD)
+		return process_fork(ca);
+	if ((ca->flags & THREAD_FLAGS) != THREAD_FLAGS)
+		return process_refused("clone");
+	err = clone_check(ca->flags);
+	return err ? err : clone_thread(ca);
+}
+
+long sys_fork(const uint64_t a[6])
+{
+	const struct clone_args ca = { .exit_signal = SIGCHLD };
+
+	(void)a;
+	return process_fork(&ca);
+}
+
 long sys_clone(const uint64_t a[6])
 {
 	struct clone_args ca = {
@@ -88,7 +103,7 @@ long sys_clone(const uint64_t a[6])
 		.tls = a[4],
 	};
 
-	return clone_thread(&ca);
+	return clone_any(&ca);
 }
 
 long sys_clone3(const uint64_t a[6])
@@ -115,7 +130,7 @@ long sys_clone3(const uint64_t a[6])
 		return -EINVAL;
 	if (ca.set_tid_size || ca.cgroup)
 		return -EINVAL;
-	return clone_thread(&ca);
+	return clone_any(&ca);
 }
 
 long sys_exit(const uint64_t a[6])

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stop.c - hold all other cores where they have no lock and no call.
+ *
+ * stopper is the index + 1 of the core that holds the others, parked how many
+ * of them wait. Cores park between threads, on the way back to the program,
+ * and before and after calls they make themselves: never with a lock held.
+ */
+#include "sched/stop.h"
+
+#include "core.h"
+#include "monitor.h"
+
+static uint32_t stopper, parked;
+
+void stop_park(void)
+{
+	uint32_t self = core_self()->az.index + 1;
+	uint32_t who = __atomic_load_n(&stopper, __ATOMIC_ACQUIRE);
+
+	if (likely(!who) || who == self)
+		return;
+	__atomic_fetch_add(&parked, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&stopper, __ATOMIC_ACQUIRE))
+		mon_relax();
+	__atomic_fetch_sub(&parked, 1, __ATOMIC_SEQ_CST);
+}
+
+bool stop_cores(void)
+{
+	uint32_t none = 0, others = 0;
+
+	if (!__atomic_compare_exchange_n(&stopper, &none,
+					 core_self()->az.index + 1, 0,
+					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		return false;
+	for (uint32_t i = 0; i < BOOT->ncores; i++)
+		if (i != core_self()->az.index && core_at(i)->az.started) {
+			others++;
+			mon_kick(i);
+		}
+	while (__atomic_load_n(&parked, __ATOMIC_SEQ_CST) != others)
+		mon_relax();
+	return true;
+}
+
+void stop_release(void)
+{
+	__atomic_store_n(&stopper, 0, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&parked, __ATOMIC_SEQ_CST))
+		mon_relax();
+}
+
+void stop_reset(void)
+{
+	stopper = 0;
+	parked = 0;
+}
