@@ -425,13 +425,13 @@ static void serve_requests(void)
 
 	if (want > BOOT->ncores)
 		want = BOOT->ncores;
-	while (started < want) {
-		int err = plat->start_core(started);
+	while (cores_started < want) {
+		int err = plat->start_core(cores_started);
 
 		if (err)
-			error_say("core %u does not start: %s", started,
+			error_say("core %u does not start: %s", cores_started,
 				  error_text(err));
-		started++;
+		cores_started++;
 	}
 	if (__atomic_exchange_n(&BOOT->want_workers, 0, __ATOMIC_SEQ_CST)) {
 		int err = worker_start();
