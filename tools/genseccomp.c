@@ -134,6 +134,10 @@ static void allow_prctl(void)
 	OPTION(PR_SET_SYSCALL_USER_DISPATCH)
 }
 
+#define CLONE_NAMESPACES                                                 \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |   \
+	 CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+
 static void add_rules(void)
 {
 	for (size_t i = 0; i < COUNT(calls); i++) {
@@ -147,8 +151,8 @@ static void add_rules(void)
 	}
 	for (size_t i = 0; i < COUNT(own); i++)
 		allow(own[i]);
-	/* Threads, not processes. */
-	allow_if(AZ_SYS_clone, 0, CLONE_THREAD, CLONE_THREAD);
+	/* Threads, and processes of the same namespaces. */
+	allow_if(AZ_SYS_clone, 0, CLONE_NAMESPACES, 0);
 	/* Its flags are out of reach here; libc then falls back to clone. */
 	must(seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), AZ_SYS_clone3, 0),
 	     "seccomp_rule_add");
