@@ -14,22 +14,34 @@
 #include "lib/types.h"
 
 /* vma.flags */
-#define VMA_READ 1U  /* == PROT_READ */
-#define VMA_WRITE 2U /* == PROT_WRITE */
-#define VMA_EXEC 4U  /* == PROT_EXEC */
-#define VMA_SHARED 0x10U
-#define VMA_FILE 0x20U	    /* backed by a file */
-#define VMA_NORESERVE 0x40U /* not charged */
-#define VMA_STACK 0x80U	    /* MAP_STACK: charged as touched, not whole */
-#define VMA_GROWSDOWN 0x100U
-#define VMA_CHARGED 0x200U /* counts against the memory limit */
-#define VMA_HUGE 0x400U	   /* big pages asked for */
-#define VMA_LOCKED 0x800U
-#define VMA_HEAP 0x1000U  /* brk */
+#define VMA_READ       1U /* == PROT_READ */
+#define VMA_WRITE      2U /* == PROT_WRITE */
+#define VMA_EXEC       4U /* == PROT_EXEC */
+#define VMA_SHARED     0x10U
+#define VMA_FILE       0x20U /* backed by a file */
+#define VMA_NORESERVE  0x40U /* not charged */
+#define VMA_STACK      0x80U /* MAP_STACK: charged as touched, not whole */
+#define VMA_GROWSDOWN  0x100U
+#define VMA_CHARGED    0x200U /* counts against the memory limit */
+#define VMA_HUGE       0x400U /* big pages asked for */
+#define VMA_LOCKED     0x800U
+#define VMA_HEAP       0x1000U /* brk */
 #define VMA_MAIN_STACK 0x2000U
-#define VMA_VDSO 0x4000U
-#define VMA_VVAR 0x8000U
-#define VMA_DONTFORK 0x10000U
+#define VMA_VDSO       0x4000U
+#define VMA_VVAR       0x8000U
+#define VMA_DONTFORK   0x10000U
+#define VMA_HUGETLB    0x20000U
+#define VMA_ONFAULT    0x40000U /* with VMA_LOCKED: MLOCK_ONFAULT */
+/* madvise's lasting advice */
+#define VMA_NOHUGE     0x80000U
+#define VMA_RANDOM     0x100000U
+#define VMA_SEQUENTIAL 0x200000U
+#define VMA_DONTDUMP   0x400000U
+#define VMA_WIPEONFORK 0x800000U
+#define VMA_MERGEABLE  0x1000000U
+/* The unikernel's own choice of big pages; does not keep vmas apart. */
+#define VMA_AUTOHUGE 0x2000000U
+#define VMA_HINTS    VMA_AUTOHUGE
 
 struct vma_info {
 	uint64_t start, end;
@@ -65,6 +77,12 @@ bool mm_find(uint64_t addr, struct vma_info *info);
  * nothing is mapped there; -EACCES: mapped, not with this protection.
  */
 int mm_fault(uint64_t addr, bool write, bool exec);
+
+/*
+ * mm_set_rlimit - the program has set a soft limit (RLIMIT_AS, DATA, STACK,
+ * MEMLOCK; others are ignored). BOOT's hold until then.
+ */
+void mm_set_rlimit(int resource, uint64_t soft);
 
 /* Totals for /proc/self/status and sysinfo, in bytes. */
 struct mm_usage {

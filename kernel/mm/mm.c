@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm.c - the program's address space as a whole: limits, totals, faults.
+ *
+ * mm.lock guards it all; see space.h. Taken with no other lock held; the
+ * heap's locks (kalloc.c) may be taken inside.
+ */
+#include <asm/unistd.h>
+#include <linux/mman.h>
+
+#include "core.h"
+#include "lib/errno.h"
+#include "mm/space.h"
+#include "sys/sys.h"
+
+/* RLIMIT_ numbers (asm-generic/resource.h). */
+#define RLIMIT_DATA    2
+#define RLIMIT_STACK   3
+#define RLIMIT_MEMLOCK 8
+#define RLIMIT_AS      9
+
+/* What a thread's stack counts against the limit, however large it is. */
+#define STACK_CHARGE 0x10000ULL
+/* Faults in a row, at one place, that the tree cannot explain. */
+#define RETRY_MAX 100
+
+struct mm mm;
+
+/* The last address for which mm_fault said "try again"; by core. */
+static struct {
+	uint64_t addr;
+	uint64_t count;
+} retries[AZ_MAX_CORES];
+
+void mm_init(void)
+{
+	mm.limit = BOOT->mem_bytes;
+	mm.rlim_as = BOOT->rlimit[RLIMIT_AS].soft;
+	mm.rlim_data = BOOT->rlimit[RLIMIT_DATA].soft;
+	mm.rlim_stack = BOOT->rlimit[RLIMIT_STACK].soft;
+	mm.rlim_memlock = BOOT->rlimit[RLIMIT_MEMLOCK].soft;
+	pool_init();
+}
+
+void mm_set_rlimit(int resource, uint64_t soft)
+{
+	spin_lock(&mm.lock);
+	switch (resource) {
+	case RLIMIT_AS:
+		mm.rlim_as = soft;
+		break;
+	case RLIMIT_DATA:
+		mm.rlim_data = soft;
+		break;
+	case RLIMIT_STACK:
+		mm.rlim_stack = soft;
+		break;
+	case RLIMIT_MEMLOCK:
+		mm.rlim_memlock = soft;
+		break;
+	}
+	spin_unlock(&mm.lock);
+}
+
+/* --- limits --- */
+
+uint64_t mm_charge(uint32_t flags, uint64_t len)
+{
+	if (flags & (VMA_NORESERVE | VMA_HUGETLB))
+		return 0;
+	if (flags & VMA_SHARED)
+		return flags & VMA_FILE ? 0 : len;
+	if (!(flags & VMA_WRITE))
+		return 0;
+	return flags & VMA_STACK ? MIN(len, STACK_CHARGE) : len;
+}
+
+int mm_admit_data(uint32_t flags, uint64_t len, uint64_t charge,
+		  const struct vma_totals *gone)
+{
+	const struct vma_totals *sum = &mm.set.sum;
+
+	/* A limit of 0 is Valgrind's: mm/mmap.c:may_expand_vm of Linux. */
+	if (vma_is_data(flags) && mm.rlim_data &&
+	    sum->data - gone->data + len > mm.rlim_data)
+		return -ENOMEM;
+	if (charge && sum->charged - gone->charged + charge > mm.limit)
+		return -ENOMEM;
+	return 0;
+}
+
+int mm_admit(uint32_t flags, uint64_t len, uint64_t charge,
+	     const struct vma_totals *gone)
+{
+	if (mm.set.sum.size - gone->size + len > mm.rlim_as)
+		return -ENOMEM;
+	return mm_admit_data(flags, len, charge, gone);
+}
+
+void mm_publish(void)
+{
+	STATS->mem_committed = mm.set.sum.charged;
+	if (STATS->mem_peak < mm.set.sum.charged)
+		STATS->mem_peak = mm.set.sum.charged;
+}
+
+int mm_may_lock(uint64_t len, uint64_t already)
+{
+	if (!BOOT->euid) /* CAP_IPC_LOCK, as good as always */
+		return 0;
+	if (!mm.rlim_memlock)
+		return -EPERM;
+	if (mm.set.sum.locked - already + len > mm.rlim_memlock)
+		return -ENOMEM;
+	return 0;
+}
+
+/* --- the tree and the pool together --- */
+
+uint64_t mm_new_object(void)
+{
+	return ++mm.objects;
+}
+
+void mm_insert(uint64_t start, uint64_t end, const struct vma_tag *tag)
+{
+	vma_insert(&mm.set, start, end, tag);
+	if (pool_holds(start, end))
+		pool_count(start, end, true);
+	mm_publish();
+}
+
+void mm_remove(uint64_t start, uint64_t end)
+{
+	if (pool_holds(start, end)) {
+		struct vma *v = vma_find(&mm.set, start);
+
+		for (; v && v->start < end; v = v->next)
+			pool_count(MAX(start, v->start), MIN(end, v->end),
+				   false);
+	}
+	vma_remove(&mm.set, start, end);
+	mm_publish();
+}
+
+/* --- looking --- */
+
+bool mm_find(uint64_t addr, struct vma_info *info)
+{
+	struct vma *v;
+
+	spin_lock(&mm.lock);
+	v = vma_find(&mm.set, addr);
+	if (v)
+		*info = (struct vma_info){ .start = v->start,
+					   .end = v->end,
+					   .flags = v->flags,
+					   .offset = v->offset };
+	spin_unlock(&mm.lock);
+	return v != NULL;
+}
+
+void mm_usage(struct mm_usage *u)
+{
+	spin_lock(&mm.lock);
+	u->size = mm.set.sum.size;
+	u->committed = mm.set.sum.charged;
+	u->peak = STATS->mem_peak;
+	u->limit = mm.limit;
+	u->stack = mm.set.sum.stack;
+	u->data = mm.set.sum.data;
+	u->text = mm.set.sum.text;
+	u->locked = mm.set.sum.locked;
+	spin_unlock(&mm.lock);
+}
+
+/* --- faults --- */
+
+/* A MAP_GROWSDOWN mapping begins above addr: extend it down to there. */
+static int grow_down(struct vma *v, uint64_t addr)
+{
+	uint64_t start = addr & ~PAGE_MASK;
+	uint64_t old = v->start;
+	struct vma_totals none = { 0 };
+	struct vma_tag tag = { .flags = v->flags };
+
+	if (start < AZ_GUEST_MIN ||
+	    (v->prev && start < v->prev->end + STACK_GAP) ||
+	    v->end - start > mm.rlim_stack)
+		return -EFAULT;
+	tag.charge = mm_charge(v->flags, old - start);
+	if (mm_admit(v->flags, old - start, tag.charge, &none) ||
+	    vma_reserve(&mm.set))
+		return -EFAULT;
+	if (host_call(__NR_mmap, start, old - start, v->flags & 7,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, (uint64_t)-1,
+		      0) != (long)start)
+		return -EFAULT;
+	mm_insert(start, old, &tag);
+	return 0;
+}
+
+static int classify(uint64_t addr, bool write, bool exec)
+{
+	struct vma *v = vma_find(&mm.set, addr);
+	uint32_t need = VMA_READ | VMA_WRITE | VMA_EXEC;
+
+	if (!v)
+		return -EFAULT;
+	if (v->start > addr)
+		return v->flags & VMA_GROWSDOWN ? grow_down(v, addr) : -EFAULT;
+	/* On x86 what can be written or executed can be read. */
+	if (write)
+		need = VMA_WRITE;
+	else if (exec)
+		need = VMA_EXEC;
+	return v->flags & need ? 0 : -EACCES;
+}
+
+/*
+ * A fault that the tree allows was a passing one (another core was changing
+ * the mapping), unless it comes again and again: then the host knows better.
+ */
+static int retry(uint64_t addr)
+{
+	uint32_t i = core_self()->az.index;
+
+	if (retries[i].addr != addr) {
+		retries[i].addr = addr;
+		retries[i].count = 0;
+	}
+	if (++retries[i].count < RETRY_MAX)
+		return 0;
+	retries[i].count = 0;
+	return -EACCES;
+}
+
+int mm_fault(uint64_t addr, bool write, bool exec)
+{
+	int err;
+
+	spin_lock(&mm.lock);
+	err = classify(addr, write, exec);
+	spin_unlock(&mm.lock);
+	return err ? err : retry(addr);
+}

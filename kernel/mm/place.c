@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * place.c - where a mapping goes that the program has not placed itself.
+ *
+ * First fit, upwards, in the area that its kind has (see space.h and
+ * abi/layout.h); if that is full, anywhere but in the pool. Mappings
+ * of 2 MiB and more start at a multiple of it, so that big pages fit.
+ * mm.lock guards the tree.
+ */
+#include "mm/space.h"
+
+/* PROT_NONE and NORESERVE ranges from this size on are reservations. */
+#define RESERVE_LIMIT 0x40000000ULL
+/* MAP_32BIT's range, as Linux has it (arch/x86/kernel/sys_x86_64.c). */
+#define LOW_START 0x40000000ULL
+#define LOW_END   0x80000000ULL
+
+struct area {
+	uint64_t lo, hi;
+};
+
+static const struct area areas[] = {
+	{ WINDOW_MAPS, AZ_WINDOW_END },    { AZ_RESERVE_BASE, AZ_RESERVE_END },
+	{ AZ_SHARED_BASE, AZ_SHARED_END }, { WINDOW_PROGRAMS, WINDOW_POOL },
+	{ AZ_GUEST_MIN, AZ_WINDOW_BASE },
+};
+
+uint64_t place_align(uint64_t len)
+{
+	return len >= AZ_CHUNK_SIZE ? AZ_CHUNK_SIZE : AZ_PAGE_SIZE;
+}
+
+static uint32_t area_of(uint64_t len, uint32_t flags)
+{
+	bool idle = !(flags & (VMA_READ | VMA_WRITE | VMA_EXEC)) ||
+		    (flags & VMA_NORESERVE);
+
+	if ((flags & (VMA_SHARED | VMA_FILE)) == (VMA_SHARED | VMA_FILE))
+		return 2;
+	if (idle && len >= RESERVE_LIMIT)
+		return 1;
+	return 0;
+}
+
+static uint64_t area_find(const struct area *a, uint64_t len, uint64_t align)
+{
+	return vma_hole(&mm.set, a->lo, a->hi, len, align);
+}
+
+uint64_t place_find(uint64_t len, uint32_t flags, uint64_t align)
+{
+	uint64_t addr = area_find(&areas[area_of(len, flags)], len, align);
+
+	for (uint32_t i = 0; !addr && i < ARRAY_SIZE(areas); i++)
+		addr = area_find(&areas[i], len, align);
+	return addr;
+}
+
+uint64_t place_32bit(uint64_t len)
+{
+	return vma_hole(&mm.set, LOW_START, LOW_END, len, AZ_PAGE_SIZE);
+}
+
+uint64_t place_hint(uint64_t addr, uint64_t len)
+{
+	struct vma *next;
+
+	addr &= ~PAGE_MASK;
+	if (!addr)
+		return 0;
+	addr = MAX(addr, AZ_GUEST_MIN);
+	if (len > AZ_GUEST_END || addr > AZ_GUEST_END - len)
+		return 0;
+	next = vma_find(&mm.set, addr);
+	if (next && (next->start <= addr || vma_hole_end(next) < addr + len))
+		return 0;
+	return addr;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * remap.c - mremap(2).
+ *
+ * Checks come first and in Linux's order (mm/mremap.c); then room is made at
+ * the target and behind the source, as Linux does; then the host moves the
+ * pages with one call, and the tree follows. mm.lock is held throughout.
+ */
+#include <asm/unistd.h>
+#include <linux/mman.h>
+
+#include "lib/errno.h"
+#include "mm/space.h"
+#include "sys/sys.h"
+
+#define FLAGS_ALL (MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)
+/* Anonymous memory like this can grow by mapping more of the same. */
+#define PLAIN_FLAGS                                                    \
+	(VMA_READ | VMA_WRITE | VMA_EXEC | VMA_NORESERVE | VMA_STACK | \
+	 VMA_CHARGED | VMA_AUTOHUGE)
+
+struct remap {
+	uint64_t addr, old_len, new_len, to;
+	uint32_t flags;
+};
+
+static bool names_target(const struct remap *r)
+{
+	return r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP);
+}
+
+static int check(const struct remap *r)
+{
+	if ((r->flags & ~(uint32_t)FLAGS_ALL) || (r->addr & PAGE_MASK) ||
+	    !r->new_len || r->new_len > TASK_SIZE)
+		return -EINVAL;
+	if (!names_target(r))
+		return 0;
+	if (r->to > TASK_SIZE - r->new_len || (r->to & PAGE_MASK) ||
+	    !(r->flags & MREMAP_MAYMOVE))
+		return -EINVAL;
+	if ((r->flags & MREMAP_DONTUNMAP) && r->old_len != r->new_len)
+		return -EINVAL;
+	if (r->addr + r->old_len > r->to && r->to + r->new_len > r->addr)
+		return -EINVAL;
+	if (!(r->flags & MREMAP_FIXED))
+		return 0;
+	if (r->to < AZ_GUEST_MIN)
+		return -EPERM;
+	if (r->to + r->new_len > AZ_GUEST_END)
+		return -ENOMEM;
+	return 0;
+}
+
+/* What the new range counts beyond what the old one goes on counting. */
+static uint64_t extra_charge(const struct remap *r, const struct vma *v)
+{
+	uint64_t more;
+
+	if (!(v->flags & VMA_CHARGED) || !r->old_len)
+		return 0;
+	more = r->new_len > r->old_len ? r->new_len - r->old_len : 0;
+	if (r->flags & MREMAP_DONTUNMAP)
+		more = r->new_len;
+	return mm_charge(v->flags | VMA_WRITE, more);
+}
+
+/* May v, which holds addr, be moved or grow? Nothing changes. */
+static long check_source(const struct remap *r, const struct vma *v)
+{
+	uint64_t more = r->new_len > r->old_len ? r->new_len - r->old_len : 0;
+	struct vma_totals gone = { 0 };
+	int err;
+
+	if (!r->old_len && !(v->flags & VMA_SHARED))
+		return -EINVAL;
+	if (r->old_len > v->end - r->addr)
+		return -EFAULT;
+	if ((v->flags & VMA_LOCKED) && more) {
+		err = mm_may_lock(more, 0);
+		if (err)
+			return -EAGAIN;
+	}
+	if (r->flags & MREMAP_FIXED)
+		vma_overlap(&mm.set, r->to, r->to + r->new_len, &gone);
+	if (r->flags & MREMAP_DONTUNMAP)
+		more = r->new_len;
+	return more ? mm_admit(v->flags, more, extra_charge(r, v), &gone) : 0;
+}
+
+/* --- growing in place --- */
+
+static bool wants_huge(const struct vma *v, uint64_t len)
+{
+	return len >= HUGE_LIMIT && !v->object &&
+	       (v->flags & ~(uint32_t)VMA_AUTOHUGE & ~(uint32_t)VMA_CHARGED) ==
+		   (VMA_READ | VMA_WRITE);
+}
+
+static long host_grow(const struct remap *r, const struct vma *v)
+{
+	uint64_t flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+	uint64_t end = v->end;
+	long ret;
+
+	if (v->object || (v->flags & ~(uint32_t)PLAIN_FLAGS))
+		ret = host_call(__NR_mremap, r->addr, r->old_len, r->new_len, 0,
+				0, 0);
+	else
+		ret = host_call(
+		    __NR_mmap, end, r->new_len - r->old_len, v->flags & 7,
+		    flags | (v->flags & VMA_NORESERVE ? MAP_NORESERVE : 0),
+		    (uint64_t)-1, 0);
+	return ret < 0 ? ret : 0;
+}
+
+/* Is there room behind v, and did the host fill it? */
+static bool grow(const struct remap *r, struct vma *v)
+{
+	uint64_t end = v->end, to = r->addr + r->new_len;
+	struct vma_tag tag = { .object = v->object,
+			       .flags = v->flags,
+			       .charge = extra_charge(r, v) };
+	bool plain = !v->object && (v->flags & 7) == (VMA_READ | VMA_WRITE) &&
+		     !(v->flags & ~(uint32_t)PLAIN_FLAGS);
+
+	if (to > AZ_GUEST_END || to < r->addr ||
+	    (v->next && vma_hole_end(v->next) < to))
+		return false;
+	if (v->object)
+		tag.offset = v->offset + (end - v->start);
+	if (!plain || !pool_grow(end, to - end)) {
+		/* Rather move than take the rest of somebody's chunk. */
+		if (pool_holds(end, to) && (r->flags & MREMAP_MAYMOVE))
+			return false;
+		pool_claim(end, to);
+		if (host_grow(r, v))
+			return false;
+	}
+	if (wants_huge(v, r->new_len)) {
+		map_hugify(r->addr, to);
+		tag.flags |= VMA_AUTOHUGE;
+	}
+	mm_insert(end, to, &tag);
+	return true;
+}
+
+/* --- moving --- */
+
+static long target(struct remap *r, const struct vma *v)
+{
+	if (r->flags & MREMAP_FIXED)
+		return 0;
+	r->to = names_target(r) ? place_hint(r->to, r->new_len) : 0;
+	if (!r->to)
+		r->to =
+		    place_find(r->new_len, v->flags, place_align(r->new_len));
+	return r->to ? 0 : -ENOMEM;
+}
+
+/* Unmap what is in the way, and what a shrinking source leaves behind. */
+static long make_room(struct remap *r)
+{
+	long err = unmap_locked(r->to, r->to + r->new_len);
+
+	if (err)
+		return err;
+	pool_claim(r->to, r->to + r->new_len);
+	if (r->old_len > r->new_len) {
+		err = unmap_locked(r->addr + r->new_len, r->addr + r->old_len);
+		r->old_len = r->new_len;
+	}
+	return err ? err : vma_reserve(&mm.set);
+}
+
+/* MREMAP_DONTUNMAP leaves the source, empty and unlocked. */
+static void unlock_source(const struct remap *r, struct vma *v)
+{
+	v = vma_isolate(&mm.set, v, r->addr, r->addr + r->old_len);
+	vma_retag(&mm.set, v, v->flags & ~(uint32_t)(VMA_LOCKED | VMA_ONFAULT),
+		  v->charge);
+	vma_join(&mm.set, v);
+}
+
+static long move(struct remap *r, struct vma *v)
+{
+	uint64_t end = r->addr + r->old_len;
+	struct vma_totals moved;
+	struct vma_tag tag = { .object = v->object, .flags = v->flags };
+	uint64_t more = extra_charge(r, v);
+	bool huge = wants_huge(v, r->new_len);
+	long ret = target(r, v);
+
+	if (!ret)
+		ret = make_room(r);
+	if (ret)
+		return ret;
+	end = r->addr + r->old_len;
+	v = vma_find(&mm.set, r->addr);
+	if (v->object)
+		tag.offset = v->offset + (r->addr - v->start);
+	vma_overlap(&mm.set, r->addr, end, &moved);
+	/* One vma here may be two on the host (map_hugify): make it one. */
+	if ((v->flags & VMA_AUTOHUGE) && r->old_len)
+		host_call(__NR_madvise, r->addr, r->old_len, MADV_HUGEPAGE, 0,
+			  0, 0);
+	ret = host_call(__NR_mremap, r->addr, r->old_len, r->new_len,
+			r->flags | MREMAP_MAYMOVE | MREMAP_FIXED, r->to, 0);
+	if (ret < 0)
+		return ret;
+	if (huge) {
+		map_hugify(r->to, r->to + r->new_len);
+		tag.flags |= VMA_AUTOHUGE;
+	}
+	tag.charge = more;
+	if (r->flags & MREMAP_DONTUNMAP) {
+		unlock_source(r, v);
+	} else if (r->old_len) {
+		tag.charge += moved.charged;
+		mm_remove(r->addr, end);
+	}
+	mm_insert(r->to, r->to + r->new_len, &tag);
+	return (long)r->to;
+}
+
+static long remap_locked(struct remap *r)
+{
+	struct vma *v = vma_find(&mm.set, r->addr);
+	long err;
+
+	if (!v || v->start > r->addr)
+		return -EFAULT;
+	if (!names_target(r) && r->old_len >= r->new_len) {
+		uint64_t end = r->addr + r->old_len;
+
+		if (r->old_len > TASK_SIZE - r->addr)
+			return -EINVAL;
+		err =
+		    unmap_locked(r->addr + r->new_len, MIN(end, AZ_GUEST_END));
+		return err ? err : (long)r->addr;
+	}
+	err = check_source(r, v);
+	if (!err)
+		err = vma_reserve(&mm.set);
+	if (err)
+		return err;
+	if (!names_target(r)) {
+		if (r->old_len == v->end - r->addr && grow(r, v))
+			return (long)r->addr;
+		if (!(r->flags & MREMAP_MAYMOVE))
+			return -ENOMEM;
+	}
+	return move(r, v);
+}
+
+long sys_mremap(const uint64_t a[6])
+{
+	struct remap r = { .addr = a[0],
+			   .old_len = page_up(a[1]),
+			   .new_len = page_up(a[2]),
+			   .flags = (uint32_t)a[3],
+			   .to = a[4] };
+	long ret = a[3] >> 32 ? -EINVAL : check(&r);
+
+	if (ret)
+		return ret;
+	spin_lock(&mm.lock);
+	ret = remap_locked(&r);
+	spin_unlock(&mm.lock);
+	return ret;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * space.h - what the files of mm/ share: the program's one address space.
+ *
+ * mm.lock guards everything in struct mm, the chunks of pool.c and the cores'
+ * pool_next and pool_end. Host calls that change mappings are made while it
+ * is held, so that tree and host never differ for anyone who looks; calls that
+ * only fill, write back or look at pages are made without it.
+ */
+#ifndef MM_SPACE_H
+#define MM_SPACE_H
+
+#include "calls.h"
+#include "layout.h"
+#include "lib/spin.h"
+#include "mm/mm.h"
+#include "mm/vma.h"
+
+#define PAGE_MASK (AZ_PAGE_SIZE - 1)
+/* Linux's TASK_SIZE_MAX with four-level tables (asm/page_64_types.h). */
+#define TASK_SIZE 0x7ffffffff000ULL
+
+/*
+ * The window: first programs and their heaps, which grow upwards; then the
+ * chunks of small mappings (pool.c); then everything else.
+ */
+#define WINDOW_PROGRAMS AZ_WINDOW_BASE
+#define WINDOW_POOL     (AZ_WINDOW_BASE + 0x10000000000ULL)
+#define WINDOW_MAPS     (AZ_WINDOW_BASE + 0x20000000000ULL)
+
+/* Mappings below this size come from the pool. */
+#define POOL_LIMIT 0x100000ULL
+/* Anonymous mappings from this size on get big pages. */
+#define HUGE_LIMIT 0x400000ULL
+
+struct mm {
+	struct spinlock lock;
+	struct vma_set set;
+	uint64_t limit; /* on set.sum.charged */
+	uint64_t rlim_as, rlim_data, rlim_stack, rlim_memlock;
+	uint64_t brk_start, brk;
+	uint64_t objects;   /* the last vma_tag.object given out */
+	uint32_t def_flags; /* of new mappings: mlockall(MCL_FUTURE) */
+};
+
+extern struct mm mm;
+
+/* Whole pages of len; 0 if that overflows. */
+static inline uint64_t page_up(uint64_t len)
+{
+	return (len + PAGE_MASK) & ~PAGE_MASK;
+}
+
+/* mm.c */
+
+/* mm_admit - may a mapping like `add` be made where `gone` goes away? */
+int mm_admit(uint32_t flags, uint64_t len, uint64_t charge,
+	     const struct vma_totals *gone);
+/* mm_admit_data - the same for what is mapped already and becomes data. */
+int mm_admit_data(uint32_t flags, uint64_t len, uint64_t charge,
+		  const struct vma_totals *gone);
+/* mm_charge - what len bytes with these flags count against the limit. */
+uint64_t mm_charge(uint32_t flags, uint64_t len);
+/* mm_publish - show set.sum.charged to the tools. */
+void mm_publish(void);
+/* mm_insert, mm_remove - change the tree and the chunks' counts together. */
+void mm_insert(uint64_t start, uint64_t end, const struct vma_tag *tag);
+void mm_remove(uint64_t start, uint64_t end);
+/* mm_new_object - a number for vma_tag.object. */
+uint64_t mm_new_object(void);
+/*
+ * mm_may_lock - RLIMIT_MEMLOCK for len bytes, `already` of which are locked:
+ * 0, -EPERM (none at all) or -ENOMEM (not so many).
+ */
+int mm_may_lock(uint64_t len, uint64_t already);
+
+/* mmap.c */
+
+/* unmap_locked - munmap for a checked range, the lock being held. */
+long unmap_locked(uint64_t start, uint64_t end);
+/* map_hugify - ask the host for big pages in a new mapping. */
+void map_hugify(uint64_t start, uint64_t end);
+
+/* mlock.c */
+
+/* map_lock - lock a new mapping on the host, filling it unless ONFAULT. */
+void map_lock(uint64_t start, uint64_t end, uint32_t flags);
+
+/* place.c */
+
+/* place_find - room for a mapping with these flags; 0: there is none. */
+uint64_t place_find(uint64_t len, uint32_t flags, uint64_t align);
+uint64_t place_32bit(uint64_t len);
+/* place_hint - addr if len bytes are free there, else 0. */
+uint64_t place_hint(uint64_t addr, uint64_t len);
+/* place_align - what the start of a mapping of len bytes is a multiple of. */
+uint64_t place_align(uint64_t len);
+
+/* pool.c */
+
+void pool_init(void);
+/* pool_alloc - len (< POOL_LIMIT) bytes, already open on the host, or 0. */
+uint64_t pool_alloc(uint64_t len);
+/* pool_unalloc - take back the last pool_alloc. */
+void pool_unalloc(uint64_t addr, uint64_t len);
+/* pool_grow - more room right behind addr, if it was the last one given. */
+bool pool_grow(uint64_t addr, uint64_t more);
+/* pool_claim - nothing more is handed out of [start, end). */
+void pool_claim(uint64_t start, uint64_t end);
+/* pool_count - pages of [start, end) have come to be, or ceased to be. */
+void pool_count(uint64_t start, uint64_t end, bool mapped);
+
+static inline bool pool_holds(uint64_t start, uint64_t end)
+{
+	return start < WINDOW_MAPS && end > WINDOW_POOL;
+}
+
+/* What abi/syscall.tbl calls local, declared as the table has it. */
+#define MM_PROTO(nr, name) long sys_##name(const uint64_t a[6]);
+AZ_LOCAL_CALLS(MM_PROTO)
+#undef MM_PROTO
+
+#endif
