@@ -44,6 +44,8 @@ struct az_stats {
 	uint64_t enter_mono_ns; /* first instruction of the program */
 	uint32_t nthreads;
 	uint32_t cores_started;
+	uint32_t exit_status; /* as wait4 encodes it, when exited is 1 */
+	uint32_t exited;      /* written after exit_status, at the very end */
 	_Alignas(
 	    64) uint64_t calls[AZ_STATS_NCALLS]; /* by number, approximate */
 	struct az_core_stats core[AZ_MAX_CORES];

@@ -302,6 +302,7 @@ static int detached_entry(struct detached *d)
 	}
 	memset(&info, 0, sizeof(info));
 	registry_describe(&info, d->cfg);
+	info.pid = 0; /* there is no owner yet */
 	err = entry_save(&d->entry, "info", &info, sizeof(info));
 	d->log = openat(d->entry.dir, "log",
 			O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);

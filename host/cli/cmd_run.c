@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd_run.c - azalea run [options] [--] PROGRAM [ARG...]
+ *
+ * This process becomes the owner of the instance, so whatever is done here is
+ * part of the time that a program takes to start.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "cli/cli.h"
+#include "cli/describe.h"
+#include "cli/resources.h"
+#include "instance/entry.h"
+#include "instance/instance.h"
+#include "instance/registry.h"
+#include "instance/supervise.h"
+#include "lib/env.h"
+#include "lib/error.h"
+#include "lib/name.h"
+#include "lib/program.h"
+#include "plat/plat.h"
+
+enum run_option {
+	OPT_CPUS,
+	OPT_CPUSET,
+	OPT_DETACH,
+	OPT_ENV,
+	OPT_ENV_FILE,
+	OPT_MEMORY,
+	OPT_NAME,
+	OPT_OFFLOAD,
+	OPT_OVERCOMMIT,
+	OPT_PLAT,
+	OPT_RM,
+	OPT_STATS,
+	OPT_STRACE,
+	OPT_WORKDIR,
+	OPT_COUNT,
+};
+
+static const struct option_spec run_options[] = {
+	[OPT_CPUS] = { 0, "cpus", "N",
+		       "number of cores; default: all CPUs that this\n"
+		       "process may run on (what nproc says)" },
+	[OPT_CPUSET] = { 0, "cpuset-cpus", "LIST",
+			 "CPUs to take the cores from, as 0-3,8" },
+	[OPT_DETACH] = { 'd', "detach", NULL,
+			 "run in the background and print the name" },
+	[OPT_ENV] = { 'e', "env", "K[=V]",
+		      "set a variable of the environment" },
+	[OPT_ENV_FILE] = { 0, "env-file", "FILE",
+			   "set those of a file, one K[=V] a line" },
+	[OPT_MEMORY] = { 'm', "memory", "SIZE",
+			 "limit of memory, with K, M, G or T; default:\n"
+			 "75 % of what the machine has; at least 4M" },
+	[OPT_NAME] = { 0, "name", "NAME", "name of the instance" },
+	[OPT_OFFLOAD] = { 0, "offload", "HOW",
+			  "how calls reach Linux: ring (by workers), direct\n"
+			  "(on the core itself), auto (default)" },
+	[OPT_OVERCOMMIT] = { 0, "overcommit", NULL,
+			     "accept more memory than the machine has" },
+	[OPT_PLAT] = { 0, "plat", "PLATFORM",
+		       "pico, kvm, metal, or auto (default): the best that\n"
+		       "this machine can do, see `azalea info`" },
+	[OPT_RM] = { 0, "rm", NULL,
+		     "with -d: keep nothing when the program has ended" },
+	[OPT_STATS] = { 0, "stats", "FILE",
+			"write the counters as JSON when the program ends" },
+	[OPT_STRACE] = { 0, "strace", NULL,
+			 "print every system call on stderr" },
+	[OPT_WORKDIR] = { 'w', "workdir", "DIR",
+			  "working directory of the program" },
+	[OPT_COUNT] = { 0, NULL, NULL, NULL },
+};
+
+struct run_request {
+	const char *text[OPT_COUNT]; /* values of options, last one wins */
+	bool on[OPT_COUNT];
+	char **env; /* words of -e, in order */
+	int nenv;
+	char **env_file;
+	int nenv_file;
+	char **argv;
+};
+
+static int words_append(char ***list, int *n, const char *word)
+{
+	char **bigger = reallocarray(*list, (size_t)*n + 1, sizeof(*bigger));
+	char *copy = strdup(word);
+
+	if (!bigger || !copy) {
+		free(copy);
+		return error_fail(EXIT_AZALEA, "no memory left");
+	}
+	bigger[(*n)++] = copy;
+	*list = bigger;
+	return 0;
+}
+
+static int request_parse(struct option_parser *p, struct run_request *rq)
+{
+	int o, status = 0;
+
+	while (!status && (o = option_next(p)) >= 0) {
+		rq->on[o] = p->on;
+		rq->text[o] = p->value;
+		if (o == OPT_ENV)
+			status = words_append(&rq->env, &rq->nenv, p->value);
+		else if (o == OPT_ENV_FILE)
+			status = words_append(&rq->env_file, &rq->nenv_file,
+					      p->value);
+	}
+	if (!status)
+		status = options_end(p, o);
+	if (status >= 0)
+		return status;
+	if (p->noperands == 0)
+		return error_fail(EXIT_AZALEA, "no program: name one: azalea "
+					       "run PROGRAM [ARG...]");
+	rq->argv = p->operands;
+	return -1;
+}
+
+/* --- environment and directory --- */
+
+static int env_file_load(struct env *env, const char *path)
+{
+	unsigned int line;
+	int err = env_load(env, path, environ, &line);
+
+	if (err == -EINVAL)
+		return error_fail(EXIT_AZALEA,
+				  "--env-file %s: line %u is not K=V or K: "
+				  "correct it, or put # before it",
+				  path, line);
+	if (err)
+		return error_fail(EXIT_AZALEA,
+				  "--env-file %s: cannot read it: %s", path,
+				  error_text(err));
+	return 0;
+}
+
+/* *out := this process's environment, with what the command line changes. */
+static int request_env(const struct run_request *rq, char *const **out)
+{
+	struct env env;
+	int i, err, status = 0;
+
+	*out = environ;
+	if (!rq->nenv && !rq->nenv_file)
+		return 0;
+	err = env_start(&env, environ);
+	for (i = 0; i < rq->nenv_file && !err && !status; i++)
+		status = env_file_load(&env, rq->env_file[i]);
+	for (i = 0; i < rq->nenv && !err && !status; i++) {
+		err = env_set(&env, rq->env[i], environ);
+		if (err == -EINVAL)
+			return error_fail(EXIT_AZALEA,
+					  "--env %s: has no name: write K=V or "
+					  "K",
+					  rq->env[i]);
+	}
+	if (err)
+		return error_fail(EXIT_AZALEA, "no memory left");
+	*out = env.v;
+	return status;
+}
+
+static int request_chdir(const struct run_request *rq)
+{
+	const char *dir = rq->text[OPT_WORKDIR];
+
+	if (dir && chdir(dir) < 0)
+		return error_fail(EXIT_AZALEA,
+				  "--workdir %s: cannot go there: %s", dir,
+				  error_text(errno));
+	return 0;
+}
+
+/* --- platform and offload --- */
+
+static int request_plat(const char *name, struct instance_config *cfg)
+{
+	const char *why = "";
+
+	if (name && (strcmp(name, "kvm") == 0 || strcmp(name, "metal") == 0))
+		return error_fail(EXIT_AZALEA,
+				  "--plat %s: not in this version of azalea: "
+				  "use --plat pico",
+				  name);
+	if (name && strcmp(name, "auto") != 0 && strcmp(name, "pico") != 0)
+		return error_fail(EXIT_AZALEA,
+				  "--plat %s: no such platform: auto, pico, "
+				  "kvm or metal",
+				  name);
+	if (plat_pico.probe(&why))
+		return error_fail(EXIT_AZALEA,
+				  "platform pico is not available: %s: see "
+				  "`azalea info`",
+				  why);
+	cfg->plat = AZ_PLAT_PICO;
+	return 0;
+}
+
+static int request_offload(const char *how, struct instance_config *cfg)
+{
+	if (!how || strcmp(how, "auto") == 0)
+		cfg->offload = AZ_OFFLOAD_AUTO;
+	else if (strcmp(how, "ring") == 0)
+		cfg->offload = AZ_OFFLOAD_RING;
+	else if (strcmp(how, "direct") == 0)
+		cfg->offload = AZ_OFFLOAD_DIRECT;
+	else
+		return error_fail(EXIT_AZALEA,
+				  "--offload %s: no such way: auto, ring or "
+				  "direct",
+				  how);
+	return 0;
+}
+
+/* --- the name --- */
+
+static int name_taken(const char *name)
+{
+	return error_fail(EXIT_AZALEA,
+			  "--name %s: an instance has this name: stop it "
+			  "(azalea stop %s) or take another",
+			  name, name);
+}
+
+static int name_given(const char *name, struct instance_config *cfg)
+{
+	struct entry kept;
+
+	if (!name_valid(name))
+		return error_fail(EXIT_AZALEA,
+				  "--name %s: not a name: a letter or digit, "
+				  "then letters, digits, _ . -, %d at most",
+				  name, NAME_MAX_BYTES - 1);
+	if (entry_open(name, &kept) == 0) {
+		entry_close(&kept);
+		return error_fail(EXIT_AZALEA,
+				  "--name %s: an instance of this name is "
+				  "kept: azalea rm %s, or take another",
+				  name, name);
+	}
+	cfg->name = name;
+	cfg->control_fd = registry_listen(name);
+	return cfg->control_fd == -EADDRINUSE ? name_taken(name) : 0;
+}
+
+static int request_name(const struct run_request *rq,
+			struct instance_config *cfg)
+{
+	static char made[NAME_MAX_BYTES];
+	int tries, status = 0;
+
+	if (rq->text[OPT_NAME]) {
+		status = name_given(rq->text[OPT_NAME], cfg);
+	} else {
+		/* Pids are unique but for those of other pid namespaces. */
+		for (tries = 0; tries < 16; tries++) {
+			name_generate(main_mono_ns + (unsigned int)tries,
+				      (uint32_t)getpid(), made);
+			cfg->control_fd = registry_listen(made);
+			if (cfg->control_fd != -EADDRINUSE)
+				break;
+		}
+		cfg->name = made;
+	}
+	if (!status && cfg->control_fd < 0)
+		return error_fail(EXIT_AZALEA,
+				  "%s: cannot enter it in the registry: %s",
+				  cfg->name, error_text(cfg->control_fd));
+	return status;
+}
+
+/* --- the three ways to run --- */
+
+static int run_detached(const struct run_request *rq,
+			struct instance_config *cfg)
+{
+	int status = supervise_detached(cfg, rq->on[OPT_RM]);
+
+	if (!status)
+		(void)printf("%s\n", cfg->name);
+	return status;
+}
+
+/* End as the program did. */
+static int end_alike(int wstatus)
+{
+	struct rlimit none = { 0, 0 };
+
+	if (!WIFSIGNALED(wstatus))
+		return WEXITSTATUS(wstatus);
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)signal(WTERMSIG(wstatus), SIG_DFL);
+	(void)raise(WTERMSIG(wstatus));
+	return status_exit(wstatus);
+}
+
+static int run_measured(const char *path, struct instance_config *cfg)
+{
+	struct registry_info *info = calloc(1, sizeof(*info));
+	struct az_stats *stats = NULL;
+	int wstatus = 0, status;
+
+	if (!info)
+		return error_fail(EXIT_AZALEA, "no memory left");
+	registry_describe(info, cfg);
+	status = supervise_attached(cfg, &wstatus, &stats);
+	if (!status && stats)
+		status = describe_write(path, info, stats, wstatus);
+	free(info);
+	free(stats);
+	return status ? status : end_alike(wstatus);
+}
+
+static int run_start(const struct run_request *rq, struct instance_config *cfg)
+{
+	if (rq->on[OPT_DETACH])
+		return run_detached(rq, cfg);
+	if (rq->text[OPT_STATS])
+		return run_measured(rq->text[OPT_STATS], cfg);
+	(void)instance_run(cfg);
+	return EXIT_AZALEA;
+}
+
+/* What needs no look at the machine. */
+static int request_check(const struct run_request *rq,
+			 struct instance_config *cfg)
+{
+	int status;
+
+	if (rq->on[OPT_DETACH] && rq->text[OPT_STATS])
+		return error_fail(EXIT_AZALEA,
+				  "--stats goes with an instance in the "
+				  "foreground: leave out -d, or use `azalea "
+				  "inspect`");
+	if (rq->on[OPT_STRACE])
+		cfg->flags |= AZ_BOOT_STRACE;
+	status = request_plat(rq->text[OPT_PLAT], cfg);
+	if (!status)
+		status = request_offload(rq->text[OPT_OFFLOAD], cfg);
+	return status;
+}
+
+static int cmd_run(struct option_parser *p)
+{
+	struct run_request rq = { .argv = NULL };
+	struct instance_config cfg = { .start_mono_ns = main_mono_ns };
+	struct program program;
+	int status = request_parse(p, &rq);
+
+	if (status >= 0)
+		return status;
+	status = request_check(&rq, &cfg);
+	if (!status)
+		status = resources_memory(rq.text[OPT_MEMORY],
+					  rq.on[OPT_OVERCOMMIT], &cfg);
+	if (!status)
+		status = resources_cores(rq.text[OPT_CPUSET], rq.text[OPT_CPUS],
+					 &cfg);
+	if (!status)
+		status = request_env(&rq, &cfg.envp);
+	if (!status)
+		status = request_chdir(&rq);
+	if (!status)
+		status =
+		    program_open(rq.argv, env_get(cfg.envp, "PATH"), &program);
+	if (!status)
+		status = request_name(&rq, &cfg);
+	if (status)
+		return status;
+	cfg.exe_fd = program.fd;
+	cfg.exe_path = program.path;
+	cfg.exec_fn = program.exec_fn;
+	cfg.argv = program.argv;
+	return run_start(&rq, &cfg);
+}
+
+const struct verb verb_run = {
+	.name = "run",
+	.operands = "[--] PROGRAM [ARG...]",
+	.summary = "Run a program on a unikernel of its own",
+	.options = run_options,
+	.notes = "Everything else is inherited: stdin, stdout, stderr, "
+		 "working directory, umask,\nlimits, environment. Signals "
+		 "reach the program.\n\n"
+		 "Exit status: that of the program, or 128 + the signal that "
+		 "ended it; 125 if\nazalea failed, 126 if the program cannot "
+		 "be executed, 127 if it is not there.",
+	.run = cmd_run,
+};

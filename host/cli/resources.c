@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * resources.c - which CPUs and how much memory an instance gets.
+ */
+#include "cli/resources.h"
+
+#include <errno.h>
+#include <sys/sysinfo.h>
+
+#include "lib/cpulist.h"
+#include "lib/error.h"
+#include "lib/size.h"
+
+#define MEMORY_MIN  (4ULL << 20) /* a pool's first chunks, and the program */
+#define LIST_TEXT   256
+#define CORES_LIMIT 65536 /* of what is a number at all */
+
+uint64_t resources_memory_total(void)
+{
+	struct sysinfo si;
+
+	return sysinfo(&si) == 0 ? (uint64_t)si.totalram * si.mem_unit : 0;
+}
+
+uint64_t resources_memory_default(void)
+{
+	uint64_t bytes = resources_memory_total() / 4 * 3;
+
+	bytes &= ~(AZ_CHUNK_SIZE - 1);
+	return bytes > MEMORY_MIN ? bytes : MEMORY_MIN;
+}
+
+int resources_memory(const char *size, bool overcommit,
+		     struct instance_config *cfg)
+{
+	char has[SIZE_TEXT_MAX];
+	uint64_t bytes, total;
+	int err;
+
+	if (!size) {
+		cfg->mem_bytes = resources_memory_default();
+		return 0;
+	}
+	err = size_parse(size, &bytes);
+	if (err == -EINVAL)
+		return error_fail(EXIT_AZALEA,
+				  "--memory %s: not a size: give a number and "
+				  "K, M, G or T, as in 512M",
+				  size);
+	if (!err && bytes < MEMORY_MIN)
+		return error_fail(EXIT_AZALEA,
+				  "--memory %s: too little: no program starts "
+				  "with less than 4M",
+				  size);
+	total = resources_memory_total();
+	if (err || bytes > AZ_WINDOW_END - AZ_WINDOW_BASE ||
+	    (!overcommit && bytes > total))
+		return error_fail(EXIT_AZALEA,
+				  "--memory %s: more than this machine has, "
+				  "which is %s: ask for less",
+				  size, size_format(total, has));
+	cfg->mem_bytes = bytes & ~(AZ_PAGE_SIZE - 1);
+	return 0;
+}
+
+static int cpuset_refuse(const char *cpuset, int err,
+			 const struct cpulist *allowed)
+{
+	char has[LIST_TEXT];
+
+	if (err == -EINVAL)
+		return error_fail(EXIT_AZALEA,
+				  "--cpuset-cpus %s: not a list of CPUs: "
+				  "write it as 0-3,8",
+				  cpuset);
+	return error_fail(EXIT_AZALEA,
+			  "--cpuset-cpus %s: not all of these CPUs may be used "
+			  "here: choose from %s",
+			  cpuset, cpulist_format(allowed, has, sizeof(has)));
+}
+
+/* set := the CPUs that the cores are taken from. */
+static int cpuset_choose(const char *cpuset, struct cpulist *set)
+{
+	struct cpulist wanted;
+	unsigned int cpu;
+	int err = cpulist_affinity(set);
+
+	if (err)
+		return error_fail(EXIT_AZALEA,
+				  "cannot tell which CPUs may be used: %s",
+				  error_text(err));
+	if (!cpuset)
+		return 0;
+	err = cpulist_parse(cpuset, &wanted);
+	if (err)
+		return cpuset_refuse(cpuset, err, set);
+	for (cpu = cpulist_next(&wanted, 0); cpu < CPULIST_MAX;
+	     cpu = cpulist_next(&wanted, cpu + 1))
+		if (!cpulist_has(set, cpu))
+			return cpuset_refuse(cpuset, -ERANGE, set);
+	*set = wanted;
+	return 0;
+}
+
+static int cpus_choose(const char *cpus, const struct cpulist *set,
+		       unsigned int *n)
+{
+	unsigned int has = cpulist_count(set);
+	char list[LIST_TEXT];
+	uint64_t want;
+	int err;
+
+	*n = has < AZ_MAX_CORES ? has : AZ_MAX_CORES;
+	if (!cpus)
+		return 0;
+	err = number_parse(cpus, CORES_LIMIT, &want);
+	if (err == -EINVAL || (!err && want == 0))
+		return error_fail(EXIT_AZALEA,
+				  "--cpus %s: not a number of cores: cores are "
+				  "whole, give 1 or more",
+				  cpus);
+	if (err || want > *n)
+		return error_fail(EXIT_AZALEA,
+				  "--cpus %s: only %u can be had here, of CPUs "
+				  "%s: ask for fewer",
+				  cpus, *n,
+				  cpulist_format(set, list, sizeof(list)));
+	*n = (unsigned int)want;
+	return 0;
+}
+
+int resources_cores(const char *cpuset, const char *cpus,
+		    struct instance_config *cfg)
+{
+	struct cpulist set;
+	unsigned int n, i, cpu = 0;
+	int status = cpuset_choose(cpuset, &set);
+
+	if (!status)
+		status = cpus_choose(cpus, &set, &n);
+	if (status)
+		return status;
+	for (i = 0; i < n; i++) {
+		cpu = cpulist_next(&set, cpu);
+		cfg->host_cpu[i] = (uint16_t)cpu++;
+	}
+	cfg->ncores = n;
+	return 0;
+}
