@@ -284,7 +284,7 @@ static long call_blocking(uint32_t nr, const uint64_t args[6])
 static struct spinlock creds_lock; /* one change at a time: az_boot.creds_* */
 
 /* Threads of the owner must not differ in their rights. */
-static long creds_call(uint32_t nr, const uint64_t a[6])
+long offload_everywhere(uint32_t nr, const uint64_t a[6])
 {
 	long r;
 
@@ -339,7 +339,7 @@ long offload(uint32_t nr, const uint64_t a[6])
 	t->offload_raised = 0;
 	t->offload_by_ring = 0;
 	if (d->attrs & AZ_ATTR_CREDS) {
-		r = creds_call(nr, a);
+		r = offload_everywhere(nr, a);
 	} else if (d->attrs & AZ_ATTR_BLOCK) {
 		r = call_blocking(nr, a);
 		if (r == -EINTR && !(d->attrs & AZ_ATTR_NORESTART))

@@ -21,6 +21,12 @@
 long offload(uint32_t nr, const uint64_t a[6]);
 
 /*
+ * offload_everywhere - a call that changes what Linux keeps for each of its
+ * threads: made on all of the owner's, if the first one lets it pass.
+ */
+long offload_everywhere(uint32_t nr, const uint64_t a[6]);
+
+/*
  * host_call - a call that the unikernel makes for itself: not checked, not
  * interrupted, must not block for long. Raw result. Pointers may be to the
  * unikernel's own memory. May be called without a thread context; not with a
