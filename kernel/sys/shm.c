@@ -17,6 +17,8 @@
 #include "mm/mm.h"
 #include "sys/sys.h"
 
+#define SHMLBA AZ_PAGE_SIZE /* <asm/shmparam.h> */
+
 struct attachment {
 	struct list link;
 	uint64_t start, size;
