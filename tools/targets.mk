@@ -87,3 +87,19 @@ docs/syscalls.md: abi/syscall.tbl tools/gencalls.py
 	$(Q)$(PYTHON) tools/gencalls.py --markdown $@ $<
 
 all: docs/syscalls.md
+
+# --- tests and checks --------------------------------------------------------
+# make test [TESTFLAGS='-v -k NAME -j N']; test-SUITE runs one of the suites
+# unit, guest, programs, e2e, fuzz.
+.PHONY: test lint $(addprefix test-,unit guest programs e2e fuzz)
+test: $(B)/azalea
+	$(Q)tests/run.py $(TESTFLAGS)
+
+test-guest test-programs test-e2e: test-%: $(B)/azalea
+	$(Q)tests/run.py $(TESTFLAGS) $*
+
+test-unit test-fuzz: test-%: $(GEN)
+	$(Q)tests/run.py $(TESTFLAGS) $*
+
+lint: $(GEN) $(HGEN)
+	$(Q)tools/lint.sh

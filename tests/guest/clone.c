@@ -8,7 +8,7 @@
 
 #include "tap.h"
 
-#define THREAD \
+#define THREAD                                                              \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | \
 	 CLONE_SYSVSEM)
 

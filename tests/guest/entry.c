@@ -50,9 +50,10 @@ static void say(int good, const char *name)
 __attribute__((used)) void entry_c(const unsigned long *regs,
 				   const unsigned long *sp)
 {
-	static const char *const names[] = {
+	/* No pointers: nobody relocates a bare static PIE. */
+	static const char names[][12] = {
 		"rax is 0", "rbx is 0", "rcx is 0", "rdx is 0", "rsi is 0",
-		"rdi is 0", "rbp is 0", "r8 is 0",  "r9 is 0",	"r10 is 0",
+		"rdi is 0", "rbp is 0", "r8 is 0",  "r9 is 0",  "r10 is 0",
 		"r11 is 0", "r12 is 0", "r13 is 0", "r14 is 0", "r15 is 0",
 	};
 	unsigned int mxcsr;

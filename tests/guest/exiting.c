@@ -179,8 +179,8 @@ static int run_threads(const char *how)
 	if (!strcmp(how, "many-exit")) {
 		/* All want the same status: whichever wins. */
 		for (int i = 0; i < 8; i++)
-			MUST(pthread_create(&t, NULL, race_exit,
-					    (void *)55) == 0);
+			MUST(pthread_create(&t, NULL, race_exit, (void *)55) ==
+			     0);
 		go = 1;
 		sleep(1000);
 	}

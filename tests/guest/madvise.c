@@ -60,8 +60,7 @@ static void check_other(void)
 	   "MADV_POPULATE_WRITE");
 	MUST(mprotect(p, 8 * PG, PROT_READ) == 0);
 	ERR(madvise(p, 8 * PG, 23), EINVAL, "POPULATE_WRITE of read-only");
-	IS(madvise(p, 8 * PG, 22 /* POPULATE_READ */), 0,
-	   "MADV_POPULATE_READ");
+	IS(madvise(p, 8 * PG, 22 /* POPULATE_READ */), 0, "MADV_POPULATE_READ");
 	IS(madvise(p, 8 * PG, MADV_DONTNEED), 0, "DONTNEED of read-only");
 	IS(p[7 * PG], 0, "zeroes it too");
 	munmap(p, 8 * PG);

@@ -186,7 +186,7 @@ static void check_all(int step)
 int main(int argc, char **argv)
 {
 	static void (*const steps[])(unsigned int, unsigned int) = {
-		step_map,   step_unmap, step_protect,	step_dontneed,
+		step_map,   step_unmap, step_protect,   step_dontneed,
 		step_write, step_write, step_noreplace, step_move
 	};
 
@@ -197,8 +197,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < STEPS && !bad; i++) {
 		unsigned int n = 1 + rnd(rnd(4) ? 6 : 40);
 
-		steps[rnd(sizeof(steps) / sizeof(steps[0]))](rnd(N - n + 1),
-							     n);
+		steps[rnd(sizeof(steps) / sizeof(steps[0]))](rnd(N - n + 1), n);
 		if (i % 7 == 0)
 			check_all(i);
 	}

@@ -9,9 +9,9 @@
 #include "tap.h"
 
 #define THREADS 8
-#define ROUNDS	400
-#define SLOTS	24
-#define PG	4096UL
+#define ROUNDS  400
+#define SLOTS   24
+#define PG      4096UL
 
 static int bad;
 

@@ -29,16 +29,15 @@ static void check_mmap(int ro, int wo)
 	    "mmap neither shared nor private");
 	ERR(sys_mmap(0, -PG, RW, ANON, -1, 0), ENOMEM, "mmap of 2^64 - 4K");
 	ERR(sys_mmap(0, -1UL, RW, ANON, -1, 0), ENOMEM, "mmap of 2^64 - 1");
-	ERR(sys_mmap(0, 1UL << 47, RW, ANON, -1, 0), ENOMEM,
-	    "mmap of 128 TiB");
+	ERR(sys_mmap(0, 1UL << 47, RW, ANON, -1, 0), ENOMEM, "mmap of 128 TiB");
 	ERR(sys_mmap((unsigned long)area + 1, PG, RW, ANON | MAP_FIXED, -1, 0),
 	    EINVAL, "MAP_FIXED off a page boundary");
 	ERR(sys_mmap(-PG, PG, RW, ANON | MAP_FIXED, -1, 0), ENOMEM,
 	    "MAP_FIXED at the top of the address space");
 	ERR(sys_mmap(1UL << 47, PG, RW, ANON | MAP_FIXED, -1, 0), ENOMEM,
 	    "MAP_FIXED above user addresses");
-	ERR(sys_mmap((unsigned long)area, PG, RW,
-		     ANON | MAP_FIXED_NOREPLACE, -1, 0),
+	ERR(sys_mmap((unsigned long)area, PG, RW, ANON | MAP_FIXED_NOREPLACE,
+		     -1, 0),
 	    EEXIST, "MAP_FIXED_NOREPLACE over a mapping");
 	ERR(sys_mmap(0, PG, PROT_READ, MAP_PRIVATE, -1, 0), EBADF,
 	    "a file mapping without a file");
@@ -151,8 +150,7 @@ static void check_mremap(void)
 
 	ERR(syscall(SYS_mremap, a + 1, PG, PG, 0, 0), EINVAL,
 	    "mremap off a boundary");
-	ERR(syscall(SYS_mremap, a, PG, 0, 0, 0), EINVAL,
-	    "mremap to length 0");
+	ERR(syscall(SYS_mremap, a, PG, 0, 0, 0), EINVAL, "mremap to length 0");
 	ERR(syscall(SYS_mremap, a, PG, PG, 0x80, 0), EINVAL,
 	    "mremap with unknown flags");
 	ERR(syscall(SYS_mremap, a, PG, PG, MREMAP_FIXED, a), EINVAL,
@@ -201,8 +199,7 @@ static void check_others(void)
 	ERR(syscall(SYS_madvise, a, PG, 12345), EINVAL, "unknown advice");
 	ERR(syscall(SYS_madvise, a, -PG, MADV_NORMAL), EINVAL,
 	    "madvise that wraps around");
-	IS(syscall(SYS_madvise, a, 0, MADV_DONTNEED), 0,
-	   "madvise of nothing");
+	IS(syscall(SYS_madvise, a, 0, MADV_DONTNEED), 0, "madvise of nothing");
 	ERR(syscall(SYS_madvise, a, 0, 12345), EINVAL,
 	    "unknown advice for nothing");
 	ERR(syscall(SYS_mlock2, a, PG, 8), EINVAL, "mlock2, unknown flag");

@@ -126,7 +126,9 @@ static void check_anon_shared(void)
 
 static void check_many(void)
 {
-	enum { N = 300 };
+	enum {
+		N = 300
+	};
 	static char *at[N];
 	int fd = file_new(N * PG), bad = 0;
 

@@ -93,7 +93,9 @@ static void check_low(void)
 /* Unmap every second page, then ask for pages: contents never mix. */
 static void check_holes(void)
 {
-	enum { N = 256 };
+	enum {
+		N = 256
+	};
 	char *p = map(NULL, N * PG, RW, 0), *extra[N];
 	int bad = 0;
 
@@ -130,8 +132,8 @@ static void check_unmapped(void)
 	MUST(munmap(p + PG, PG) == 0);
 	FAULT(fault_read(p + PG), SIGSEGV, SEGV_MAPERR, p + PG,
 	      "reading what was unmapped");
-	FAULT(fault_write(p + 2 * PG - 1), SIGSEGV, SEGV_MAPERR,
-	      p + 2 * PG - 1, "writing there");
+	FAULT(fault_write(p + 2 * PG - 1), SIGSEGV, SEGV_MAPERR, p + 2 * PG - 1,
+	      "writing there");
 	FAULT(fault_call(p + PG + 16), SIGSEGV, SEGV_MAPERR, p + PG + 16,
 	      "jumping there");
 	IS(fault_read(p), 0, "the page before it is fine");

@@ -40,7 +40,8 @@ static void check_exec(char *p)
 
 	memcpy(p, code, sizeof(code));
 	MUST(mprotect(p, PG, PROT_READ | PROT_EXEC) == 0);
-	IS(((int (*)(void))(void *)p)(), 42, "code written and made executable");
+	IS(((int (*)(void))(void *)p)(), 42,
+	   "code written and made executable");
 	FAULT(fault_write(p), SIGSEGV, SEGV_ACCERR, p, "it is read-only");
 	MUST(mprotect(p, PG, RW) == 0);
 	p[1] = 43;
@@ -56,7 +57,7 @@ static void check_exec(char *p)
 static void check_exec_syscall(char *p)
 {
 	/* mov $39, %eax; syscall; ret */
-	static const unsigned char code[] = { 0xb8, 39, 0,    0,
+	static const unsigned char code[] = { 0xb8, 39,   0,    0,
 					      0,    0x0f, 0x05, 0xc3 };
 
 	memcpy(p, code, sizeof(code));

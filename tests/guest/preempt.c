@@ -159,7 +159,8 @@ static void *hold_work(void *arg)
 		if (__builtin_cpu_supports("avx"))
 			bad |= hold_avx((uint64_t)me * 7, 1000000) << 1;
 		bad |= (x87(500000, (long double)me) !=
-			500000.0L * (long double)me) << 3;
+			500000.0L * (long double)me)
+		       << 3;
 	}
 	if (bad)
 		__atomic_or_fetch(&wrong, bad, __ATOMIC_SEQ_CST);

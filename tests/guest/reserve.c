@@ -9,11 +9,11 @@
 
 #include "fault.h"
 
-#define PG    4096UL
-#define GIB   (1UL << 30)
-#define TIB   (1UL << 40)
-#define LAZY  (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
-#define RW    (PROT_READ | PROT_WRITE)
+#define PG   4096UL
+#define GIB  (1UL << 30)
+#define TIB  (1UL << 40)
+#define LAZY (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+#define RW   (PROT_READ | PROT_WRITE)
 
 static long rss_kib(void)
 {
@@ -77,8 +77,8 @@ static void check_fixed_commit(void)
 
 	OK(p == (void *)0x4200000000, "GHC's heap address");
 	MUST(p != MAP_FAILED);
-	q = mmap(p + GIB, 1 << 20, RW,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	q = mmap(p + GIB, 1 << 20, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		 -1, 0);
 	OK(q == p + GIB, "a megabyte committed by MAP_FIXED");
 	memset(q, 1, 1 << 20);
 	IS(fault_read(q + (1 << 20)), SIGSEGV, "and no more");

@@ -16,8 +16,8 @@ static void mutex_make(int protocol, int robust, int type)
 	MUST(pthread_mutexattr_settype(&attr, type) == 0);
 	MUST(pthread_mutexattr_setprotocol(&attr, protocol) == 0);
 	if (robust)
-		MUST(pthread_mutexattr_setrobust(
-			 &attr, PTHREAD_MUTEX_ROBUST) == 0);
+		MUST(pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST) ==
+		     0);
 	MUST(pthread_mutex_init(&m, &attr) == 0);
 	pthread_mutexattr_destroy(&attr);
 }

@@ -15,9 +15,9 @@
 
 #include "tap.h"
 
-static const ElfW(auxv_t) *auxv_find(char **envp, unsigned long type)
+static const ElfW(auxv_t) * auxv_find(char **envp, unsigned long type)
 {
-	const ElfW(auxv_t) *av;
+	const ElfW(auxv_t) * av;
 	char **p = envp;
 
 	while (*p)
@@ -49,15 +49,14 @@ static void check_env(char **argv, int argc, char **envp)
 	int n = 0, nguest = 0;
 
 	OK(envp == argv + argc + 1, "envp follows argv");
-	OK(envp == __environ, "environ is envp");
+	OK(envp == environ, "environ is envp");
 	for (; envp[n]; n++)
 		if (!strncmp(envp[n], "GUEST_", 6))
 			nguest++;
 	IS(nguest, 3, "the environment came through");
 	OK(!strcmp(getenv("GUEST_B") ? getenv("GUEST_B") : "", "x=y"),
 	   "a value with an equals sign");
-	OK(getenv("GUEST_EMPTY") && !*getenv("GUEST_EMPTY"),
-	   "an empty value");
+	OK(getenv("GUEST_EMPTY") && !*getenv("GUEST_EMPTY"), "an empty value");
 	OK(n && argv[argc - 1] + strlen(argv[argc - 1]) + 1 == envp[0],
 	   "environment strings follow the arguments");
 }
@@ -122,7 +121,7 @@ static void check_values(char **envp)
 {
 	unsigned int a, b, c, d;
 	const char *plat = (const char *)getauxval(AT_PLATFORM);
-	const ElfW(auxv_t) *av;
+	const ElfW(auxv_t) * av;
 
 	IS(getauxval(AT_PAGESZ), 4096, "AT_PAGESZ");
 	IS(getauxval(AT_CLKTCK), 100, "AT_CLKTCK");

@@ -25,8 +25,8 @@
 
 static int tap_count, tap_bad;
 
-__attribute__((unused, format(printf, 1, 2))) static void
-tap_line(const char *fmt, ...)
+__attribute__((unused, format(printf, 1, 2))) static void tap_line(
+    const char *fmt, ...)
 {
 	char line[512];
 	va_list ap;
@@ -77,8 +77,7 @@ __attribute__((unused)) static int tap_done(void)
 	return tap_bad ? 1 : 0;
 }
 
-__attribute__((unused)) static void tap_skip(const char *name,
-					     const char *why)
+__attribute__((unused)) static void tap_skip(const char *name, const char *why)
 {
 	int n = __atomic_add_fetch(&tap_count, 1, __ATOMIC_SEQ_CST);
 
@@ -86,28 +85,28 @@ __attribute__((unused)) static void tap_skip(const char *name,
 }
 
 /* OK - a condition holds. IS - two integers are equal. */
-#define OK(cond, name)	    tap_ok(!!(cond), __LINE__, #cond, name)
+#define OK(cond, name) tap_ok(!!(cond), __LINE__, #cond, name)
 #define IS(got, want, name) \
 	tap_is((long long)(got), (long long)(want), __LINE__, #got, name)
 
 /* ERR - a call returns -1 with this errno. */
-#define ERR(call, want, name) \
-	do { \
-		long err_r; \
-		errno = 0; \
-		err_r = (long)(call); \
+#define ERR(call, want, name)                                                 \
+	do {                                                                  \
+		long err_r;                                                   \
+		errno = 0;                                                    \
+		err_r = (long)(call);                                         \
 		tap_is(err_r == -1 ? errno : -err_r - 100000, want, __LINE__, \
-		       #call, name); \
+		       #call, name);                                          \
 	} while (0)
 
 /* MUST - what the test itself needs; ends it when it fails. */
-#define MUST(cond) \
-	do { \
-		if (!(cond)) { \
-			tap_line("Bail out! line %d: %s (errno %d)", \
-				 __LINE__, #cond, errno); \
-			_exit(98); \
-		} \
+#define MUST(cond)                                                             \
+	do {                                                                   \
+		if (!(cond)) {                                                 \
+			tap_line("Bail out! line %d: %s (errno %d)", __LINE__, \
+				 #cond, errno);                                \
+			_exit(98);                                             \
+		}                                                              \
 	} while (0)
 
 __attribute__((unused)) static int64_t now_ns(clockid_t clock)

@@ -166,8 +166,7 @@ static void check_ids(void)
 		MUST(pthread_create(&t[i], NULL, tid_of, &tid[i]) == 0);
 	for (int i = 0; i < 2; i++)
 		MUST(pthread_join(t[i], NULL) == 0);
-	OK(tid[0] > 0 && tid[1] > 0 && tid[0] != getpid() &&
-	       tid[1] != getpid(),
+	OK(tid[0] > 0 && tid[1] > 0 && tid[0] != getpid() && tid[1] != getpid(),
 	   "other threads have other ids");
 }
 
@@ -219,8 +218,7 @@ static void check_errors(void)
 	IS(pthread_attr_setstacksize(&attr, 100), EINVAL, "a tiny stack");
 	/* More than any address space has. */
 	MUST(pthread_attr_setstacksize(&attr, 1UL << 47) == 0 || 1);
-	OK(pthread_create(&t, &attr, add_one, NULL) != 0,
-	   "a stack of 128 TiB");
+	OK(pthread_create(&t, &attr, add_one, NULL) != 0, "a stack of 128 TiB");
 	pthread_attr_destroy(&attr);
 }
 

@@ -12,16 +12,16 @@
 #include "tap.h"
 
 static const char *base;
-static const ElfW(Sym) *symtab;
+static const ElfW(Sym) * symtab;
 static const char *strtab;
-static const ElfW(Half) *versym;
-static const ElfW(Verdef) *verdef;
+static const ElfW(Half) * versym;
+static const ElfW(Verdef) * verdef;
 static unsigned long nsyms;
 
 static int vdso_open(void)
 {
 	const ElfW(Ehdr) *eh = (const void *)getauxval(AT_SYSINFO_EHDR);
-	const ElfW(Phdr) *ph;
+	const ElfW(Phdr) * ph;
 	const ElfW(Dyn) *dyn = NULL;
 	unsigned long load = 0;
 	const uint32_t *hash = NULL;
@@ -61,7 +61,7 @@ static const char *sym_version(unsigned long i)
 	const ElfW(Verdef) *d = verdef;
 
 	while (d && versym) {
-		const ElfW(Verdaux) *aux;
+		const ElfW(Verdaux) * aux;
 
 		aux = (const void *)((const char *)d + d->vd_aux);
 		if (d->vd_ndx == (versym[i] & 0x7fff))
@@ -159,9 +159,8 @@ static void check_time(void)
 
 static void check_getcpu(void)
 {
-	long (*fn)(unsigned int *, unsigned int *, void *) =
-	    (long (*)(unsigned int *, unsigned int *, void *))vdso_sym(
-		"__vdso_getcpu");
+	long (*fn)(unsigned int *, unsigned int *, void *) = (long (*)(
+	    unsigned int *, unsigned int *, void *))vdso_sym("__vdso_getcpu");
 	unsigned int cpu = 9999, node = 9999;
 
 	OK(fn != NULL, "__vdso_getcpu");
