@@ -53,8 +53,8 @@ struct checked_call {
 };
 
 /*
- * check_init - before the first call; again in the child of a fork. Takes one
- * descriptor in the hidden range. mem: NULL for the real memory. 0 or -errno.
+ * check_init - before the first call; again in the child of a fork. Takes two
+ * descriptors in the hidden range. mem: NULL for the real memory. 0 or -errno.
  */
 int check_init(const struct az_boot *boot, const struct check_memory *mem);
 

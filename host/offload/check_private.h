@@ -86,7 +86,7 @@ bool check_is_number(const struct checked_call *c, unsigned int i);
 int check_internal(struct checked_call *c);
 
 /* guestmem - program memory by Linux's own copying, see guestmem.c. */
-int guestmem_init(uint32_t fd_lo);
+int guestmem_init(uint32_t fd_lo, uint32_t fd_hi);
 int guestmem_read(void *dst, uint64_t src, size_t n);
 int guestmem_write(uint64_t dst, const void *src, size_t n);
 

@@ -3,106 +3,115 @@
  * guestmem.c - copying from and to program memory that may not be there.
  *
  * The program may unmap or protect its memory at any time, so the owner does
- * not touch it: Linux copies it to or from a memfd that only the owner has
- * mapped, and reports -EFAULT, by the protection that the program set.
- * process_vm_readv could do it too, but the sandbox would have to allow it.
+ * not touch it: Linux copies it through a pipe that only the owner has, and
+ * reports -EFAULT, by the protection that the program set. process_vm_readv
+ * could do it too, but the sandbox would have to allow it; a memfd's writes
+ * would count against the program's RLIMIT_FSIZE.
  *
- * Each thread takes a slot of the memfd for ever; slots are not shared, so
- * there is no lock.
+ * pipe_lock guards the pipe, which is empty whenever the lock is free.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
-#include <sys/mman.h>
+#include <pthread.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "offload/check_private.h"
 
-#define SLOT_SIZE 0x10000UL
-#define SLOT_MAX  4096U /* more threads than an owner ever has */
+/* One buffer of a pipe: fits even a pipe that Linux made as small as it can. */
+#define PART 4096UL
 
-static int mem_fd = -1;
-static uint8_t *mem_map;
-static uint32_t mem_slots;      /* taken */
-static uint32_t mem_generation; /* of check_init, for a fork's child */
+static pthread_mutex_t pipe_lock = PTHREAD_MUTEX_INITIALIZER;
+static int pipe_fd[2] = { -1, -1 };
 
-static _Thread_local uint8_t *slot;
-static _Thread_local uint32_t slot_generation;
-
-int guestmem_init(uint32_t fd_lo)
+/* Numbers in the hidden range, above what the program's limit allows. */
+static int fds_hide(int fd[2], uint32_t lo, uint32_t hi)
 {
-	int fd = memfd_create("azalea-copy", MFD_CLOEXEC);
-	void *map;
+	struct rlimit limit, more;
+	int err = 0;
 
-	if (fd < 0)
-		return -errno;
-	mem_fd = fcntl(fd, F_DUPFD_CLOEXEC, (int)fd_lo);
-	close(fd);
-	if (mem_fd < 0)
-		return -errno;
-	if (ftruncate(mem_fd, (off_t)(SLOT_SIZE * SLOT_MAX)) < 0)
-		goto out_close;
-	map = mmap(NULL, SLOT_SIZE * SLOT_MAX, PROT_READ | PROT_WRITE,
-		   MAP_SHARED | MAP_NORESERVE, mem_fd, 0);
-	if (map == MAP_FAILED)
-		goto out_close;
-	mem_map = map;
-	mem_slots = 0;
-	mem_generation++;
-	return 0;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	more = limit;
+	if (more.rlim_cur < hi)
+		more.rlim_cur = hi < more.rlim_max ? hi : more.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &more);
+	for (int i = 0; i < 2; i++) {
+		int high = fcntl(fd[i], F_DUPFD_CLOEXEC, (int)lo);
 
-out_close:
-	close(mem_fd);
-	mem_fd = -1;
-	return -errno;
+		if (high < 0) {
+			err = -errno;
+			break;
+		}
+		close(fd[i]);
+		fd[i] = high;
+		if ((uint32_t)high >= hi)
+			err = -EMFILE;
+	}
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return err;
 }
 
-static int slot_take(void)
+int guestmem_init(uint32_t fd_lo, uint32_t fd_hi)
 {
-	uint32_t i;
+	int fd[2];
+	int err;
 
-	if (slot && slot_generation == mem_generation)
-		return 0;
-	if (mem_fd < 0)
-		return -ENOMEM;
-	i = __atomic_fetch_add(&mem_slots, 1, __ATOMIC_RELAXED);
-	if (i >= SLOT_MAX)
-		return -ENOMEM;
-	slot = mem_map + i * SLOT_SIZE;
-	slot_generation = mem_generation;
+	if (pipe2(fd, O_CLOEXEC | O_NONBLOCK))
+		return -errno;
+	err = fds_hide(fd, fd_lo, fd_hi);
+	if (err) {
+		close(fd[0]);
+		close(fd[1]);
+		return err;
+	}
+	pipe_fd[0] = fd[0];
+	pipe_fd[1] = fd[1];
+	/* In the child of a fork, another thread may have held it. */
+	pthread_mutex_init(&pipe_lock, NULL);
 	return 0;
+}
+
+/* What a failed copy left. */
+static void pipe_drain(void)
+{
+	char buf[PART];
+
+	while (read(pipe_fd[0], buf, sizeof(buf)) > 0)
+		;
+}
+
+/* At most PART bytes; either side may fault. */
+static int part_copy(void *dst, const void *src, size_t n)
+{
+	ssize_t r;
+
+	pthread_mutex_lock(&pipe_lock);
+	r = write(pipe_fd[1], src, n);
+	if (r == (ssize_t)n)
+		r = read(pipe_fd[0], dst, n);
+	if (r != (ssize_t)n)
+		pipe_drain();
+	pthread_mutex_unlock(&pipe_lock);
+	return r == (ssize_t)n ? 0 : -EFAULT;
+}
+
+static int copy(uint64_t dst, uint64_t src, size_t n)
+{
+	int err = 0;
+
+	for (size_t done = 0; !err && done < n; done += PART)
+		err =
+		    part_copy((void *)(dst + done), (const void *)(src + done),
+			      n - done < PART ? n - done : PART);
+	return err;
 }
 
 int guestmem_read(void *dst, uint64_t src, size_t n)
 {
-	int err = slot_take();
-
-	for (size_t done = 0; !err && done < n;) {
-		size_t part = n - done < SLOT_SIZE ? n - done : SLOT_SIZE;
-		ssize_t r = pwrite(mem_fd, (const void *)(src + done), part,
-				   slot - mem_map);
-
-		if (r != (ssize_t)part)
-			return -EFAULT;
-		memcpy((char *)dst + done, slot, part);
-		done += part;
-	}
-	return err;
+	return copy((uint64_t)dst, src, n);
 }
 
 int guestmem_write(uint64_t dst, const void *src, size_t n)
 {
-	int err = slot_take();
-
-	for (size_t done = 0; !err && done < n;) {
-		size_t part = n - done < SLOT_SIZE ? n - done : SLOT_SIZE;
-		ssize_t r;
-
-		memcpy(slot, (const char *)src + done, part);
-		r = pread(mem_fd, (void *)(dst + done), part, slot - mem_map);
-		if (r != (ssize_t)part)
-			return -EFAULT;
-		done += part;
-	}
-	return err;
+	return copy(dst, (uint64_t)src, n);
 }
