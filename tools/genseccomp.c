@@ -169,7 +169,7 @@ static void print_header(void)
 	must(seccomp_export_bpf(ctx, fileno(f)), "seccomp_export_bpf");
 	rewind(f);
 	puts("/* SPDX-License-Identifier: MIT */\n"
-	     "/* seccomp.h - made by tools/genseccomp.c; do not edit. */\n"
+	     "/* sandbox_filter.h - made by tools/genseccomp.c; do not edit. */\n"
 	     "#include <linux/filter.h>\n\n"
 	     "static const struct sock_filter seccomp_filter[] = {");
 	while (fread(&insn, sizeof(insn), 1, f) == 1) {

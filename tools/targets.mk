@@ -77,11 +77,11 @@ $(B)/genseccomp: tools/genseccomp.c host/offload/prctl_list.h $(GEN) | $(DEPS)
 	$(Q)$(CC) -std=gnu11 -O2 -D_GNU_SOURCE -Iabi -Ihost -I$(B)/gen $(WARN) \
 	    -o $@ $< -lseccomp
 
-$(B)/gen/seccomp.h: $(B)/genseccomp
+$(B)/gen/sandbox_filter.h: $(B)/genseccomp
 	@mkdir -p $(@D)
 	$(Q)$(B)/genseccomp >$@.new && mv $@.new $@
 
-HGEN += $(B)/gen/seccomp.h
+HGEN += $(B)/gen/sandbox_filter.h
 
 docs/syscalls.md: abi/syscall.tbl tools/gencalls.py
 	$(Q)$(PYTHON) tools/gencalls.py --markdown $@ $<

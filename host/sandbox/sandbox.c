@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "seccomp.h" /* seccomp_filter[], from genseccomp */
+#include "sandbox_filter.h" /* seccomp_filter[], from genseccomp */
 
 int sandbox_enter(void)
 {
