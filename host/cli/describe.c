@@ -233,6 +233,31 @@ json_t *describe_stats(const struct az_stats *stats, uint32_t ncores)
 			 describe_calls(stats));
 }
 
+const char *describe_state(const struct subject *s)
+{
+	if (s->live)
+		return "running";
+	if (s->state == ENTRY_RUNNING)
+		return "ending";
+	return s->state == ENTRY_EXITED ? "exited" : "lost";
+}
+
+json_t *describe_subject(const struct subject *s)
+{
+	json_t *o = s->known ? describe_config(&s->info) : json_object();
+	bool ended = !s->live && s->state == ENTRY_EXITED;
+
+	(void)json_object_set_new(o, "name", describe_text(s->name));
+	(void)json_object_set_new(o, "pid",
+				  s->live && s->pid > 0 ? json_integer(s->pid)
+							: json_null());
+	(void)json_object_set_new(o, "state", json_string(describe_state(s)));
+	(void)json_object_set_new(
+	    o, "exit_status",
+	    ended ? json_integer(status_exit(s->end.wstatus)) : json_null());
+	return o;
+}
+
 int describe_print(json_t *value, FILE *f)
 {
 	int err = value ? json_dumpf(value, f, JSON_INDENT(2)) : -1;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "cli/subject.h"
 #include "instance/registry.h"
 #include "stats.h"
 
@@ -25,6 +26,12 @@ json_t *describe_config(const struct registry_info *info);
 
 /* describe_stats - the counters: memory, start-up, totals, per core, calls. */
 json_t *describe_stats(const struct az_stats *stats, uint32_t ncores);
+
+/* describe_state - running, ending, exited or lost. */
+const char *describe_state(const struct subject *s);
+
+/* describe_subject - its configuration, as far as known, and its state. */
+json_t *describe_subject(const struct subject *s);
 
 /* describe_command - argv in one line of at most size bytes. */
 void describe_command(const struct registry_info *info, char *out, size_t size);
