@@ -244,6 +244,10 @@ static int name_given(const char *name, struct instance_config *cfg)
 				  "--name %s: not a name: a letter or digit, "
 				  "then letters, digits, _ . -, %d at most",
 				  name, NAME_MAX_BYTES - 1);
+	cfg->name = name;
+	cfg->control_fd = registry_listen(name);
+	if (cfg->control_fd == -EADDRINUSE)
+		return name_taken(name);
 	if (entry_open(name, &kept) == 0) {
 		entry_close(&kept);
 		return error_fail(EXIT_AZALEA,
@@ -251,9 +255,7 @@ static int name_given(const char *name, struct instance_config *cfg)
 				  "kept: azalea rm %s, or take another",
 				  name, name);
 	}
-	cfg->name = name;
-	cfg->control_fd = registry_listen(name);
-	return cfg->control_fd == -EADDRINUSE ? name_taken(name) : 0;
+	return 0;
 }
 
 static int request_name(const struct run_request *rq,
