@@ -111,6 +111,12 @@ int clock_resolve(int32_t id, struct clock *c)
 	}
 }
 
+/* A thread that has never run has not come onto a core either. */
+static uint64_t cpu_of(struct thread *t)
+{
+	return t->since ? thread_cpu_ns(t) : 0;
+}
+
 static uint64_t process_now(void)
 {
 	uint64_t last = __atomic_load_n(&latest_ns, __ATOMIC_RELAXED);
@@ -119,7 +125,7 @@ static uint64_t process_now(void)
 	spin_lock(&threads_lock);
 	ns = __atomic_load_n(&ended_ns, __ATOMIC_RELAXED);
 	list_for_each(pos, &threads)
-		ns += thread_cpu_ns(list_entry(pos, struct thread, all));
+		ns += cpu_of(list_entry(pos, struct thread, all));
 	spin_unlock(&threads_lock);
 	while (ns > last &&
 	       !__atomic_compare_exchange_n(&latest_ns, &last, ns, 0,
@@ -137,7 +143,7 @@ static uint64_t thread_now(int tid)
 		return thread_cpu_ns(thread_self());
 	spin_lock(&threads_lock);
 	t = thread_find(tid);
-	ns = t ? thread_cpu_ns(t) : 0;
+	ns = t ? cpu_of(t) : 0;
 	spin_unlock(&threads_lock);
 	return ns;
 }
@@ -195,7 +201,13 @@ uint64_t clock_when(const struct clock *c, uint64_t at)
 
 void clock_thread_gone(struct thread *t)
 {
-	__atomic_fetch_add(&ended_ns, thread_cpu_ns(t), __ATOMIC_RELAXED);
+	__atomic_fetch_add(&ended_ns, cpu_of(t), __ATOMIC_RELAXED);
+}
+
+void clock_fork_child(void)
+{
+	ended_ns = 0;
+	latest_ns = 0;
 }
 
 /* --- times --- */

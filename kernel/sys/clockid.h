@@ -67,6 +67,9 @@ uint64_t clock_when(const struct clock *c, uint64_t at);
 /* clock_thread_gone - t has ended: the process keeps its processor time. */
 void clock_thread_gone(struct thread *t);
 
+/* clock_fork_child - the child of a fork has used no processor time. */
+void clock_fork_child(void);
+
 /* time_add - saturating. */
 static inline uint64_t time_add(uint64_t a, uint64_t b)
 {

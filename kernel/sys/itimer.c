@@ -10,11 +10,14 @@
  * interval; a timer is armed with it held and at != 0, so that after at = 0
  * and timer_cancel() it stays disarmed.
  */
+#include "sys/itimer.h"
+
 #include "calls.h"
 #include "lib/errno.h"
 #include "lib/user.h"
 #include "sched/thread.h"
 #include "sys/clockid.h"
+#include "sys/ptimer.h"
 
 #define ITIMER_REAL    0
 #define ITIMER_VIRTUAL 1
@@ -132,6 +135,17 @@ static struct itimer_ns itimer_set(int which, const struct itimer_ns *new)
 	spin_unlock(&lock);
 	spin_unlock(&set_lock);
 	return old;
+}
+
+void itimer_fork_child(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(itimers); i++) {
+		itimers[i].at = 0;
+		itimers[i].interval = 0;
+		itimers[i].timer.armed = 0;
+	}
+	ptimer_fork_child();
+	clock_fork_child();
 }
 
 static int timeval_ns(const struct timeval64 *tv, uint64_t *ns)

@@ -181,6 +181,16 @@ void ptimer_resume(void)
 	spin_unlock(&lock);
 }
 
+void ptimer_fork_child(void)
+{
+	for (uint32_t i = 0; i < nslots; i++) {
+		kfree(slots[i]);
+		slots[i] = NULL;
+	}
+	ntimers = 0;
+	next_id = 0;
+}
+
 /* --- creating --- */
 
 /* Make room in the table. set_lock held. */

@@ -17,4 +17,7 @@ void ptimer_delivered(struct siginfo *si);
  */
 void ptimer_resume(void);
 
+/* ptimer_fork_child - see itimer_fork_child; no signal may be queued. */
+void ptimer_fork_child(void);
+
 #endif

@@ -19,6 +19,7 @@
 #include "lib/string.h"
 #include "mm/mm.h"
 #include "sched/sched.h"
+#include "sys/clockid.h"
 #include "sys/ptimer.h"
 #include "sys/sys.h"
 
@@ -686,6 +687,7 @@ void signal_free_thread(struct thread *t)
 {
 	struct flushed f;
 
+	clock_thread_gone(t);
 	if (!thread_ready(t))
 		return;
 	flushed_init(&f);
@@ -694,4 +696,18 @@ void signal_free_thread(struct thread *t)
 	spin_unlock(&siglock);
 	flushed_done(&f);
 	retarget(t, ~blocked(t));
+}
+
+void signal_fork_child(struct thread *t)
+{
+	struct flushed f;
+
+	flushed_init(&f);
+	spin_lock(&siglock);
+	queue_flush(&shared, ~0ULL, &f);
+	queue_flush(&t->sig.pending, ~0ULL, &f);
+	memset(echoes, 0, sizeof(echoes));
+	spin_unlock(&siglock);
+	f.timers = false; /* they are the parent's */
+	flushed_done(&f);
 }

@@ -143,9 +143,13 @@ void signal_init_thread(struct thread *t, const struct thread *parent);
 
 /*
  * signal_free_thread - drop what is still queued for t, which is no longer in
- * the list of threads, and let others take what it would have taken.
+ * the list of threads, and let others take what it would have taken. Its
+ * processor time becomes the process's.
  */
 void signal_free_thread(struct thread *t);
+
+/* signal_fork_child - in the child of a fork, whose only thread t is. */
+void signal_fork_child(struct thread *t);
 
 /*
  * signal_post - queue a signal for thread t, or for the process if t is NULL,
