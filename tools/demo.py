@@ -139,21 +139,23 @@ class Demo:
 def table(demo, equal, images):
     """What a reader wants to know, in a dozen lines."""
     stats = demo.stats["edge"]
+    counters = stats["counters"]
     print(f"\n{'':<26}{'Azalea':>14}{'Linux':>14}")
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     lines = [("platform", stats["platform"], "-"),
              ("cores", stats["cores"], demo.cores),
-             ("memory it may use, MiB", stats["memory"]["limit"] >> 20,
+             ("memory it may use, MiB", stats["memory_limit"] >> 20,
               total >> 20),
-             ("memory it used, MiB", stats["memory"]["peak"] >> 20, "-"),
-             ("start-up, ms", f"{stats['startup_ns'] / 1e6:.2f}", "-")]
+             ("memory it used, MiB", counters["memory_peak"] >> 20, "-"),
+             ("start-up, ms", f"{counters['start_ns'] / 1e6:.2f}", "-")]
     for name in ("edge", "python3", "sqlite3"):
         azalea, linux = (demo.times[name, side] for side in SIDES)
         lines.append((f"{name}, s", f"{azalea:.2f}", f"{linux:.2f}"))
     for name in ("edge", "python3", "sqlite3"):
-        calls = demo.stats[name]["calls"]
+        calls = demo.stats[name]["counters"]["total"]
         lines += [(f"{name}: calls made here", calls["local"], "-"),
-                  (f"{name}: handed to Linux", calls["offloaded"], "-")]
+                  (f"{name}: handed to Linux",
+                   calls["direct"] + calls["ring"], "-")]
     for name, azalea, linux in lines:
         print(f"{name:<26}{azalea:>14}{linux:>14}")
     print(f"\n{equal} of {images} pictures and "
