@@ -19,7 +19,7 @@ KCFLAGS := -std=gnu11 -O2 -g -ffreestanding -fPIE -fvisibility=hidden \
 	-mgeneral-regs-only -mno-red-zone -fno-stack-protector -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -fno-strict-aliasing -fno-common \
 	-ffunction-sections -fdata-sections -fno-omit-frame-pointer \
-	-DAZ_KERNEL -Iabi -Ikernel -I$(B)/gen $(WARN)
+	-include kernel/lib/hidden.h -DAZ_KERNEL -Iabi -Ikernel -I$(B)/gen $(WARN)
 KSRC := $(wildcard kernel/*.c kernel/*/*.c)
 KSRC := $(filter-out kernel/vdso/%,$(KSRC))
 KASM := $(wildcard kernel/*.S kernel/*/*.S)

@@ -32,7 +32,8 @@ static int map_bss(const Elf64_Phdr *ph, int prot)
 	uint64_t start = PAGE_UP(file_end);
 	uint64_t end = PAGE_UP(ph->p_vaddr + ph->p_memsz);
 
-	if (ph->p_filesz && file_end != start && ph->p_memsz > ph->p_filesz)
+	if ((prot & PROT_WRITE) && file_end != start &&
+	    ph->p_memsz > ph->p_filesz)
 		memset((void *)file_end, 0, start - file_end);
 	if (end > start &&
 	    mmap((void *)start, end - start, prot,

@@ -38,16 +38,11 @@ static uint32_t refusal_told;
 int process_refused(const char *call)
 {
 	if (!__atomic_exchange_n(&refusal_told, 1, __ATOMIC_RELAXED))
-		printk("%s: not supported yet: a program under azalea is one "
-		       "process; this call and its like fail with ENOSYS",
+		printk("%s: not supported yet: a program under azalea can "
+		       "fork, but not run another program; this call and its "
+		       "like fail with ENOSYS",
 		       call);
 	return -ENOSYS;
-}
-
-long sys_fork(const uint64_t a[6])
-{
-	(void)a;
-	return process_refused("fork");
 }
 
 long sys_vfork(const uint64_t a[6])
