@@ -155,6 +155,32 @@ static void report_send(struct detached *d, int status)
 	close(d->report);
 }
 
+static int compare_ints(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/*
+ * A detached instance gets no descriptors but the standard ones: whoever waits
+ * for the end of a pipe that the command inherited is not to wait for it.
+ */
+static void descriptors_close(const struct detached *d, int null)
+{
+	int keep[] = { STDERR_FILENO,  null,          d->cfg->control_fd,
+		       d->cfg->exe_fd, d->log,        d->report,
+		       d->entry.dir,   d->entry.exit, d->child.sock };
+	const size_t n = sizeof(keep) / sizeof(keep[0]);
+	size_t i;
+
+	qsort(keep, n, sizeof(keep[0]), compare_ints);
+	for (i = 0; i < n; i++)
+		if (i + 1 == n || keep[i + 1] > keep[i] + 1)
+			(void)close_range(
+			    (unsigned int)keep[i] + 1,
+			    i + 1 == n ? ~0U : (unsigned int)keep[i + 1] - 1,
+			    0);
+}
+
 /* The supervisor has nothing open that keeps others from ending. */
 static void supervisor_settle(struct detached *d, int null)
 {
@@ -191,9 +217,12 @@ static _Noreturn void supervisor_main(struct detached *d)
 	bool begun;
 
 	(void)setsid();
-	if (child_fork(&d->child) == 0)
-		owner_main(d, null, self);
-	if (d->child.pid < 0 || null < 0) {
+	if (null >= 0) {
+		descriptors_close(d, null);
+		if (child_fork(&d->child) == 0)
+			owner_main(d, null, self);
+	}
+	if (null < 0 || d->child.pid < 0) {
 		report_send(d, EXIT_AZALEA);
 		_exit(EXIT_AZALEA);
 	}
