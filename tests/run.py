@@ -67,6 +67,7 @@ OTHER_MODES = "auto"
 PROGRAM_MODES = "auto-1 auto ring-2"
 
 GUEST_FLAGS = ("-std=gnu11 -O2 -g -Wall -Wextra -Werror -pthread "
+               "-Wno-missing-field-initializers "
                "-D_GNU_SOURCE -fno-omit-frame-pointer").split()
 BARE = "-nostdlib -ffreestanding -fno-stack-protector".split()
 VARIANTS = {
