@@ -42,16 +42,19 @@ int check_init(const struct az_boot *boot, const struct check_memory *mem)
 	return guestmem_init(boot->fd_hidden_lo, boot->fd_hidden_hi);
 }
 
-uint64_t check_addr(const struct checked_call *c, uint64_t addr, uint64_t len)
+bool check_range(const struct checked_call *c, uint64_t addr, uint64_t len)
 {
 	uint64_t limit = check_limit(c);
 
+	return addr <= limit && len <= limit - addr;
+}
+
+uint64_t check_addr(const struct checked_call *c, uint64_t addr, uint64_t len)
+{
 	/* Linux moves nothing, and may tell one such address from another. */
 	if (!len)
 		return addr;
-	if (addr > limit || len > limit - addr)
-		return CHECK_BAD_ADDR;
-	return addr;
+	return check_range(c, addr, len) ? addr : CHECK_BAD_ADDR;
 }
 
 uint64_t check_word(const struct checked_call *c, uint64_t word)
@@ -106,7 +109,7 @@ void *check_copy(struct checked_call *c, uint64_t src, size_t n, int *err)
 	void *p;
 
 	*err = -EFAULT;
-	if (check_addr(c, src, n) != src)
+	if (!check_range(c, src, n))
 		return NULL;
 	p = check_alloc(c, n);
 	*err = p ? check_env.mem.read(p, src, n) : -ENOMEM;

@@ -40,6 +40,9 @@ static inline uint64_t check_limit(const struct checked_call *c)
 	return c->internal ? AZ_HEAP_BASE + AZ_HEAP_SIZE : AZ_GUEST_END;
 }
 
+/* check_range - may the call name len bytes at addr? */
+bool check_range(const struct checked_call *c, uint64_t addr, uint64_t len);
+
 /*
  * check_addr - addr if the call may name len bytes there, else one that
  * faults. The unikernel's own range, a TiB, lies between the program's and

@@ -22,6 +22,7 @@
 
 #include "calls.h"
 #include "lib/errno.h"
+#include "lib/string.h"
 #include "lib/user.h"
 #include "mm/mm.h"
 #include "sched/sched.h"
@@ -59,6 +60,13 @@ struct futex_queue *futex_lock_queue(uint64_t addr)
 
 	queue_lock(q);
 	return q;
+}
+
+void futex_fork_child(void)
+{
+	memset(queues, 0, sizeof(queues));
+	futex_pi_queue.lock.held = 0;
+	list_init(&futex_pi_queue.waiters);
 }
 
 static void lock_two(struct futex_queue *a, struct futex_queue *b)

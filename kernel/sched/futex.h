@@ -58,6 +58,9 @@ void futex_thread_exit(struct thread *t);
  */
 long futex_wake(uint64_t addr, int32_t max, uint32_t bitset);
 
+/* futex_fork_child - nobody waits: other threads are not in the child. */
+void futex_fork_child(void);
+
 /* --- between futex.c, futex_pi.c and robust.c --- */
 
 /* futex_address - 0, -EINVAL (not aligned) or -EFAULT (not the program's). */

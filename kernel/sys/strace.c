@@ -109,9 +109,13 @@ static void put_signal(struct line *l, uint32_t sig)
 
 static void put_sigset(struct line *l, uint64_t set)
 {
-	bool most = __builtin_popcountll(set) > NSIG / 2;
+	uint32_t members = 0;
 	const char *sep = "";
+	bool most;
 
+	for (uint64_t rest = set; rest; rest &= rest - 1)
+		members++;
+	most = members > NSIG / 2;
 	if (most)
 		set = ~set;
 	put(l, most ? "~[" : "[");
