@@ -166,7 +166,7 @@ static int vector_restore_fx(uint64_t fp)
 	struct fx_image image;
 	uint32_t mxcsr;
 
-	if (copy_from_user(image.fx, fp, sizeof(image.fx)))
+	if (fp % FRAME_ALIGN || copy_from_user(image.fx, fp, sizeof(image.fx)))
 		return -EFAULT;
 	memcpy(&mxcsr, image.fx + FX_MXCSR, sizeof(mxcsr));
 	if (mxcsr & ~MXCSR_BITS)
