@@ -58,21 +58,30 @@ static long system_call(long nr, long a0, long a1)
 	return r;
 }
 
+static inline uint64_t field(const uint64_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
 /* A clock's distance from CLOCK_MONOTONIC; 0 if it is not one of ours. */
 static inline int clock_offset(const struct az_vvar *v, int clock,
 			       uint64_t *off)
 {
 	switch (clock) {
 	case CLOCK_REALTIME:
+		*off = field(&v->real_off);
+		return 1;
 	case CLOCK_REALTIME_COARSE:
-		*off = __atomic_load_n(&v->real_off, __ATOMIC_RELAXED);
+		*off = field(&v->real_off) - field(&v->coarse_lag);
 		return 1;
 	case CLOCK_MONOTONIC:
-	case CLOCK_MONOTONIC_COARSE:
 		*off = 0;
 		return 1;
+	case CLOCK_MONOTONIC_COARSE:
+		*off = -field(&v->coarse_lag);
+		return 1;
 	case CLOCK_BOOTTIME:
-		*off = __atomic_load_n(&v->boot_off, __ATOMIC_RELAXED);
+		*off = field(&v->boot_off);
 		return 1;
 	default:
 		return 0;
@@ -90,15 +99,35 @@ static inline int clock_read(int clock, uint64_t *ns)
 		seq = vdso_read_begin(v);
 		if (!clock_offset(v, clock, &off))
 			return 0;
-		ticks = vdso_tsc() -
-			__atomic_load_n(&v->tsc_base, __ATOMIC_RELAXED);
-		if (ticks >= __atomic_load_n(&v->span, __ATOMIC_RELAXED))
+		ticks = vdso_tsc() - field(&v->tsc_base);
+		if (ticks >= field(&v->span))
 			return 0;
-		*ns = __atomic_load_n(&v->mono_base, __ATOMIC_RELAXED) + off +
-		      vdso_scale(ticks,
-				 __atomic_load_n(&v->mult, __ATOMIC_RELAXED));
+		*ns = field(&v->mono_base) + off +
+		      vdso_scale(ticks, field(&v->mult));
 	} while (vdso_read_retry(v, seq));
 	return 1;
+}
+
+/* A coarse clock is the fine one with a lag, also when asked for. */
+static __attribute__((noinline)) int clock_ask(int clock,
+					       struct vdso_timespec *ts)
+{
+	int fine = clock;
+	long r;
+
+	if (clock == CLOCK_REALTIME_COARSE)
+		fine = CLOCK_REALTIME;
+	else if (clock == CLOCK_MONOTONIC_COARSE)
+		fine = CLOCK_MONOTONIC;
+	r = system_call(__NR_clock_gettime, fine, (long)ts);
+	if (r == 0 && fine != clock) {
+		ts->nsec -= (int64_t)vvar_slot->coarse_lag;
+		if (ts->nsec < 0) {
+			ts->nsec += (int64_t)NSEC_PER_SEC;
+			ts->sec--;
+		}
+	}
+	return (int)r;
 }
 
 int __vdso_clock_gettime(int clock, struct vdso_timespec *ts)
@@ -106,7 +135,7 @@ int __vdso_clock_gettime(int clock, struct vdso_timespec *ts)
 	uint64_t ns;
 
 	if (!clock_read(clock, &ns))
-		return (int)system_call(__NR_clock_gettime, clock, (long)ts);
+		return clock_ask(clock, ts);
 	ts->sec = (int64_t)(ns / NSEC_PER_SEC);
 	ts->nsec = (int64_t)(ns % NSEC_PER_SEC);
 	return 0;
@@ -126,26 +155,37 @@ int __vdso_gettimeofday(struct vdso_timeval *tv, void *tz)
 
 int64_t __vdso_time(int64_t *t)
 {
-	int64_t sec;
+	struct vdso_timespec ts;
 	uint64_t ns;
 
-	if (!clock_read(CLOCK_REALTIME, &ns))
-		return system_call(__NR_time, (long)t, 0);
-	sec = (int64_t)(ns / NSEC_PER_SEC);
+	if (clock_read(CLOCK_REALTIME_COARSE, &ns))
+		ts.sec = (int64_t)(ns / NSEC_PER_SEC);
+	else
+		clock_ask(CLOCK_REALTIME_COARSE, &ts);
 	if (t)
-		*t = sec;
-	return sec;
+		*t = ts.sec;
+	return ts.sec;
 }
 
-/* The coarse clocks' resolution is Linux's tick, which only Linux knows. */
 int __vdso_clock_getres(int clock, struct vdso_timespec *ts)
 {
-	if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC &&
-	    clock != CLOCK_BOOTTIME)
+	int64_t res = 1;
+
+	switch (clock) {
+	case CLOCK_REALTIME_COARSE:
+	case CLOCK_MONOTONIC_COARSE:
+		res = (int64_t)vvar_slot->coarse_lag;
+		break;
+	case CLOCK_REALTIME:
+	case CLOCK_MONOTONIC:
+	case CLOCK_BOOTTIME:
+		break;
+	default:
 		return (int)system_call(__NR_clock_getres, clock, (long)ts);
+	}
 	if (ts) {
 		ts->sec = 0;
-		ts->nsec = 1;
+		ts->nsec = res;
 	}
 	return 0;
 }
