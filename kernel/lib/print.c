@@ -6,6 +6,7 @@
 #include "lib/string.h"
 #include "lib/types.h"
 #include "monitor.h"
+#include "sched/thread.h"
 #include "sys/sys.h"
 
 #define LINE    512
@@ -31,6 +32,19 @@ void printk(const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Return addresses up the stack, for addr2line; frames lie ever higher. */
+static void print_callers(void)
+{
+	const uint64_t *fp = __builtin_frame_address(0);
+	uint64_t low = (uint64_t)fp, high = low + KSTACK_SIZE;
+
+	for (int i = 0; i < 12 && (uint64_t)fp >= low && (uint64_t)fp < high;
+	     i++) {
+		printk("  called from %#lx", fp[1]);
+		fp = (const uint64_t *)fp[0];
+	}
+}
+
 void panic(const char *fmt, ...)
 {
 	va_list ap;
@@ -38,5 +52,6 @@ void panic(const char *fmt, ...)
 	va_start(ap, fmt);
 	print_line("azalea: unikernel panic: ", fmt, ap);
 	va_end(ap);
+	print_callers();
 	mon_exit(SIGABRT);
 }

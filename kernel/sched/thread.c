@@ -105,6 +105,22 @@ void thread_abandon(struct thread *t)
 	thread_free(t);
 }
 
+/* The last steps of the calling thread, which nobody finds any more. */
+_Noreturn static void thread_leave(void)
+{
+	struct thread *t = thread_self();
+
+	signal_free_thread(t);
+	timer_cancel(&t->timer);
+	sched_exit();
+}
+
+void thread_quit(void)
+{
+	thread_forget(thread_self());
+	thread_leave();
+}
+
 void thread_exit(int status)
 {
 	struct thread *t = thread_self();
@@ -112,9 +128,7 @@ void thread_exit(int status)
 	futex_thread_exit(t);
 	if (thread_forget(t) == 0)
 		process_exit((status & 0xff) << 8);
-	signal_free_thread(t);
-	timer_cancel(&t->timer);
-	sched_exit();
+	thread_leave();
 }
 
 void process_exit(int wstatus)

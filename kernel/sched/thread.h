@@ -83,6 +83,9 @@ struct thread *thread_find(int tid);
 /* thread_exit - end the calling thread; ends the instance if it is the last */
 _Noreturn void thread_exit(int status);
 
+/* thread_quit - end a thread of the unikernel's own. */
+_Noreturn void thread_quit(void);
+
 /* process_exit - end the instance. status as wait4 encodes it. */
 _Noreturn void process_exit(int wstatus);
 

@@ -55,7 +55,7 @@ void fork_helper(void)
 	t->offload_result = BOOT->fork_result;
 	stop_release();
 	sched_wake(t);
-	sched_exit();
+	thread_quit();
 }
 
 static struct thread *helper_create(const struct thread *t)

@@ -30,6 +30,7 @@
 #define DEFAULT_SLACK_NS 50000 /* kernel/init_task.c */
 
 static bool no_new_privs;
+static uint32_t pdeathsig_pid; /* a child does not inherit pdeathsig */
 
 bool process_no_new_privs(void)
 {
@@ -117,8 +118,10 @@ static long set_pdeathsig(const uint64_t a[6])
 	if (a[1] > NSIG)
 		return -EINVAL;
 	r = host_prctl_all(a);
-	if (!r)
+	if (!r) {
 		thread_self()->pdeathsig = (uint32_t)a[1];
+		pdeathsig_pid = BOOT->pid;
+	}
 	return r;
 }
 
@@ -204,7 +207,8 @@ static long prctl_thread(const uint64_t a[6])
 	case PR_SET_PDEATHSIG:
 		return set_pdeathsig(a);
 	case PR_GET_PDEATHSIG:
-		return user_store_32(a[1], t->pdeathsig);
+		return user_store_32(
+		    a[1], pdeathsig_pid == BOOT->pid ? t->pdeathsig : 0);
 	case PR_GET_TSC:
 		return user_store_32(a[1], PR_TSC_ENABLE);
 	case PR_SET_TSC: /* the unikernel reads it on the program's behalf */

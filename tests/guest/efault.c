@@ -33,6 +33,7 @@ struct try {
 static void tries(const char *where, long x)
 {
 	struct iovec iov = { (void *)x, 16 };
+	socklen_t len = 16;
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct msghdr badiov = { .msg_iov = (void *)x, .msg_iovlen = 1 };
 	const struct try t[] = {
@@ -70,7 +71,7 @@ static void tries(const char *where, long x)
 		{ "socketpair", SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, x },
 		{ "bind", SYS_bind, udp, x, 16 },
 		{ "connect", SYS_connect, udp, x, 16 },
-		{ "getsockname", SYS_getsockname, sock[0], x, (long)&iov },
+		{ "getsockname", SYS_getsockname, sock[0], x, (long)&len },
 		{ "getsockopt", SYS_getsockopt, sock[0], SOL_SOCKET, SO_TYPE,
 		  x, x },
 		{ "setsockopt", SYS_setsockopt, sock[0], SOL_SOCKET, SO_SNDBUF,
