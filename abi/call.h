@@ -100,6 +100,7 @@
 #define AZ_FMT_TIMERABS   25 /* TIMER_ABSTIME */
 #define AZ_FMT_RUSAGE     26
 #define AZ_FMT_SOL        27
+#define AZ_FMT_FD         28 /* O_CLOEXEC and O_NONBLOCK of new descriptors */
 #define AZ_FMT_TIMESPEC   32 /* structs from here on */
 #define AZ_FMT_TIMEVAL    33
 #define AZ_FMT_STAT       34

@@ -33,7 +33,7 @@ COUNTS = ("int", "uint", "long", "ulong")
 
 FLAG_SETS = ("open prot map at clone futex fcntl seek madv af sock msg clock "
              "sighow rlimit prctl arch ioctl access epollctl wait lock mremap "
-             "msync timerabs rusage sol").split()
+             "msync timerabs rusage sol fd").split()
 # Formats of memory and the size of one; 1: bytes, as many as are counted.
 FORMATS = {
     "timespec": 16, "timeval": 16, "stat": 144, "sigset": 8, "sigaction": 32,

@@ -44,6 +44,9 @@ static const struct flag_name names_open[] = {
 	N(O_, TMPFILE), N(O_, DIRECTORY), N(O_, NOFOLLOW), N(O_, NOATIME),
 	N(O_, CLOEXEC), N(O_, PATH),
 };
+static const struct flag_name names_fd[] = {
+	N(O_, CLOEXEC), N(O_, NONBLOCK), N(O_, DIRECT),
+};
 static const struct flag_name names_prot[] = {
 	N(PROT_, NONE), N(PROT_, READ), N(PROT_, WRITE), N(PROT_, EXEC),
 	N(PROT_, GROWSDOWN), N(PROT_, GROWSUP),
@@ -215,6 +218,7 @@ static const struct flag_name names_sigaction_flags[] = {
 
 static const struct flag_set sets[] = {
 	[AZ_FMT_OPEN] = SET("O_", names_open, 3),
+	[AZ_FMT_FD] = SET("O_", names_fd, 0),
 	[AZ_FMT_PROT] = SET("PROT_", names_prot, 0),
 	[AZ_FMT_MAP] = SET("MAP_", names_map, 15),
 	[AZ_FMT_AT] = SET("AT_", names_at, 0),
