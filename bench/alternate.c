@@ -2,7 +2,7 @@
 /*
  * alternate.c - run commands by turns and print what each run took.
  *
- *	alternate [-n ROUNDS] [-w WARMUPS] -- COMMAND... [-- COMMAND...]...
+ *	alternate [-n ROUNDS] [-w WARMUPS] COMMAND... [::: COMMAND...]...
  *
  * A round runs every command once; the order turns round each time, so that
  * none profits from its place. Standard input is empty, output is discarded,
@@ -82,7 +82,7 @@ static int commands_split(int argc, char **argv, char **command[])
 				errx(2, "more than %d commands", MAX_COMMANDS);
 			command[count++] = argv + i;
 		}
-		if (!strcmp(argv[i], "--"))
+		if (!strcmp(argv[i], ":::"))
 			argv[i] = NULL;
 		if (!argv[i] && command[count - 1] == argv + i)
 			errx(2, "an empty command");

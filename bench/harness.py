@@ -113,7 +113,8 @@ class Bench:
         rounds = rounds or self.rounds
         line = [self.tool("alternate"), "-n", str(rounds), "-w", str(warmups)]
         for command in commands:
-            line += ["--", *command]
+            line += [":::", *command]
+        line.remove(":::")
         samples = [[] for _ in commands]
         with subprocess.Popen(line, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True) as process:
@@ -138,7 +139,8 @@ class Bench:
         row = {"name": name, "unit": unit, "linux": self.summary(linux),
                "azalea": self.summary(azalea), "target": target, "what": what}
         if linux:
-            row["ratio"] = median(azalea) / median(linux)
+            if median(linux):
+                row["ratio"] = median(azalea) / median(linux)
             row["difference"] = median(azalea) - median(linux)
         if target is not None:
             value = row["azalea"]["median"] if what == "azalea" else row[what]
@@ -171,7 +173,7 @@ class Bench:
             else:
                 text += f" {'-':>10} {'-':>10}"
         text += f" {azalea['n']:>6}"
-        text += f" {row['ratio']:>7.3f}" if linux else f" {'-':>7}"
+        text += f" {row['ratio']:>7.3f}" if "ratio" in row else f" {'-':>7}"
         if row["target"] is not None:
             bound = {"ratio": "ratio <= {:g}", "difference": "<= Linux + {:g}",
                      "azalea": "<= {:g}"}[row["what"]]

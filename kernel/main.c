@@ -38,6 +38,8 @@ static void core_init(struct core *c)
 	c->timer_at = AZ_NO_DEADLINE;
 	ring_init(c);
 	c->current = boot_thread(c);
+	/* Pairs with sched.c:core_up. */
+	__atomic_store_n(&c->up, BOOT->pid, __ATOMIC_RELEASE);
 }
 
 static uint64_t read_ss(void)
@@ -88,5 +90,6 @@ void core_entry(struct az_core *az)
 		mm_init();
 		first_thread();
 	}
+	c->busy_since = clock_mono();
 	sched_core_main();
 }

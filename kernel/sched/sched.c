@@ -35,6 +35,13 @@ static bool may_run_on(const struct thread *t, uint32_t core)
 	return t->affinity[core / 64] >> (core % 64) & 1;
 }
 
+/* Has the core begun to look at its queue? Pairs with main.c:core_init. */
+static bool core_up(const struct core *c)
+{
+	return c->az.started &&
+	       __atomic_load_n(&c->up, __ATOMIC_ACQUIRE) == BOOT->pid;
+}
+
 /* --- runqueues --- */
 
 static void rq_push(struct core *c, struct thread *t)
@@ -81,7 +88,7 @@ static struct thread *steal(struct core *self)
 		struct core *c = core_at((self->az.index + i) % n);
 		struct thread *t;
 
-		if (!c->az.started)
+		if (!core_up(c))
 			continue;
 		t = rq_take(c, self);
 		if (t) {
@@ -106,13 +113,13 @@ static struct core *find_idle(const struct thread *t)
 	for (uint32_t i = 0; i < BOOT->ncores; i++) {
 		struct core *c = core_at(i);
 
-		if (c->az.started && core_idle(c) && may_run_on(t, i))
+		if (core_up(c) && core_idle(c) && may_run_on(t, i))
 			return c;
 	}
 	return NULL;
 }
 
-/* The core that t may use with the shortest queue. */
+/* The core that t may use with the shortest queue; NULL: none is up. */
 static struct core *find_least(const struct thread *t)
 {
 	struct core *best = NULL;
@@ -120,12 +127,12 @@ static struct core *find_least(const struct thread *t)
 	for (uint32_t i = 0; i < BOOT->ncores; i++) {
 		struct core *c = core_at(i);
 
-		if (!c->az.started || !may_run_on(t, i))
+		if (!core_up(c) || !may_run_on(t, i))
 			continue;
 		if (!best || c->rq.len < best->rq.len)
 			best = c;
 	}
-	return best ? best : core_at(0);
+	return best;
 }
 
 /*
@@ -165,12 +172,17 @@ static void place(struct thread *t)
 	struct core *home = core_at(t->core);
 	struct core *c = home;
 
-	if (!home->az.started || !may_run_on(t, t->core) || !core_idle(home)) {
+	if (!core_up(home) || !may_run_on(t, t->core) || !core_idle(home)) {
 		c = find_idle(t);
 		if (!c)
-			c = home->az.started && may_run_on(t, t->core)
+			c = core_up(home) && may_run_on(t, t->core)
 				? home
 				: find_least(t);
+	}
+	if (!c) {
+		/* Left with this core until one that t may use comes up. */
+		want_core(t);
+		c = core_self();
 	}
 	rq_push(c, t);
 	notify(c);
@@ -264,6 +276,8 @@ void sched_arrived(void)
 		if (dead)
 			thread_free(prev);
 	}
+	if (!c->current->xsave)
+		return; /* where the core booted: nothing of the program's */
 	mon_set_fs(c->current->fs);
 	vector_load(c->current);
 }
@@ -274,7 +288,7 @@ static void switch_to(struct core *c, struct thread *t)
 	uint64_t now = clock_mono();
 
 	cur->cpu_ns += now - cur->since;
-	if (cur->state != THREAD_DEAD) {
+	if (cur->xsave && cur->state != THREAD_DEAD) {
 		cur->fs = mon_get_fs();
 		vector_save(cur);
 	}
@@ -310,9 +324,10 @@ static void halt(struct core *c, uint64_t deadline)
 
 	/* Idle time is nobody's processor time. */
 	cur->cpu_ns += begin - cur->since;
+	c->stats->busy_ns += begin - c->busy_since;
 	c->stats->halts++;
 	mon_halt(deadline);
-	cur->since = clock_mono();
+	cur->since = c->busy_since = clock_mono();
 }
 
 /*
@@ -417,21 +432,19 @@ void sched_yield(void)
 	sched_away();
 }
 
+/*
+ * Another core can take a thread only when its registers are saved: this core
+ * goes back to where it booted, and places the thread from there.
+ */
 void sched_migrate(void)
 {
 	struct core *c = core_self();
 	struct thread *t = c->current;
-	struct core *to;
 
 	if (may_run_on(t, c->az.index))
 		return;
-	want_core(t);
-	to = find_idle(t);
-	if (!to)
-		to = find_least(t);
-	rq_push(to, t);
-	notify(to);
-	sched_away();
+	c->moving = t;
+	switch_to(c, (struct thread *)((uint64_t)c + CORE_BOOT_STACK));
 }
 
 void sched_exit(void)
@@ -448,7 +461,18 @@ void sched_run(struct thread *t)
 
 void sched_core_main(void)
 {
-	sched_exit();
+	for (;;) {
+		struct core *c = core_self();
+		struct thread *t = c->moving;
+
+		c->current->state = THREAD_DEAD;
+		c->moving = NULL;
+		if (t) {
+			t->state = THREAD_BLOCKED;
+			sched_wake(t);
+		}
+		sched_away();
+	}
 }
 
 uint64_t thread_cpu_ns(struct thread *t)
@@ -468,7 +492,7 @@ static void offer_work(void)
 	for (uint32_t i = 0; i < BOOT->ncores; i++) {
 		struct core *c = core_at(i);
 
-		if (c->az.started && core_idle(c)) {
+		if (core_up(c) && core_idle(c)) {
 			mon_kick(i);
 			return;
 		}

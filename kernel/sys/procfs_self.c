@@ -460,8 +460,8 @@ int make_limits(struct text *t, const struct vpath *v)
 		{ "Max file locks", "locks" },
 		{ "Max pending signals", "signals" },
 		{ "Max msgqueue size", "bytes" },
-		{ "Max nice priority", "" },
-		{ "Max realtime priority", "" },
+		{ "Max nice priority", NULL },
+		{ "Max realtime priority", NULL },
 		{ "Max realtime timeout", "us" },
 	};
 
@@ -474,7 +474,9 @@ int make_limits(struct text *t, const struct vpath *v)
 		text_printf(t, "%-25s ", name[i][0]);
 		print_limit(t, l.soft);
 		print_limit(t, l.hard);
-		text_printf(t, "%-10s\n", name[i][1]);
+		if (name[i][1])
+			text_printf(t, "%-10s", name[i][1]);
+		text_puts(t, "\n");
 	}
 	return 0;
 }

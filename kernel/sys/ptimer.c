@@ -26,6 +26,7 @@
 #include "mm/mm.h"
 #include "sched/thread.h"
 #include "sys/clockid.h"
+#include "sys/limits.h"
 #include "sys/sys.h"
 
 /* sigevent.notify, <asm-generic/siginfo.h>. */
@@ -215,10 +216,11 @@ static bool grow(void)
 /* Enter p into the table; its id, or -EAGAIN. */
 static int insert(struct ptimer *p)
 {
+	uint64_t limit = limits_get(RLIMIT_SIGPENDING).soft;
 	int id = -EAGAIN;
 
 	spin_lock(&set_lock);
-	if (ntimers >= BOOT->rlimit[RLIMIT_SIGPENDING].soft)
+	if (ntimers >= limit)
 		goto out_unlock;
 	if (ntimers == nslots && !grow())
 		goto out_unlock;

@@ -20,6 +20,7 @@
 #include "mm/mm.h"
 #include "sched/sched.h"
 #include "sys/clockid.h"
+#include "sys/limits.h"
 #include "sys/ptimer.h"
 #include "sys/sys.h"
 
@@ -69,7 +70,7 @@ static struct sigqueue_entry *entry_alloc(const struct siginfo *si)
 	struct sigqueue_entry *e;
 
 	if (__atomic_fetch_add(&queued, 1, __ATOMIC_RELAXED) >=
-		BOOT->rlimit[RLIMIT_SIGPENDING].soft &&
+		limits_get(RLIMIT_SIGPENDING).soft &&
 	    !always)
 		goto out_uncount;
 	e = kalloc(sizeof(*e));
