@@ -21,6 +21,8 @@
 #include "calls.h"
 #include "offload/prctl_list.h"
 
+#define ASK UINT32_MAX /* personality(2): tell it only */
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 struct call {
@@ -134,8 +136,8 @@ static void allow_prctl(void)
 	OPTION(PR_SET_SYSCALL_USER_DISPATCH)
 }
 
-#define CLONE_NAMESPACES                                                 \
-	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |   \
+#define CLONE_NAMESPACES                                               \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | \
 	 CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
 static void add_rules(void)
@@ -145,6 +147,8 @@ static void add_rules(void)
 			allow_ioctl(0, 0);
 		else if (calls[i].nr == AZ_SYS_prctl)
 			allow_prctl();
+		else if (calls[i].nr == AZ_SYS_personality)
+			allow_if(AZ_SYS_personality, 0, UINT32_MAX, ASK);
 		else if (calls[i].class == AZ_CLASS_OFFLOAD ||
 			 calls[i].attrs & AZ_ATTR_HOST)
 			allow(calls[i].nr);
@@ -168,10 +172,11 @@ static void print_header(void)
 		err(1, "tmpfile");
 	must(seccomp_export_bpf(ctx, fileno(f)), "seccomp_export_bpf");
 	rewind(f);
-	puts("/* SPDX-License-Identifier: MIT */\n"
-	     "/* sandbox_filter.h - made by tools/genseccomp.c; do not edit. */\n"
-	     "#include <linux/filter.h>\n\n"
-	     "static const struct sock_filter seccomp_filter[] = {");
+	puts(
+	    "/* SPDX-License-Identifier: MIT */\n"
+	    "/* sandbox_filter.h - made by tools/genseccomp.c; do not edit. */\n"
+	    "#include <linux/filter.h>\n\n"
+	    "static const struct sock_filter seccomp_filter[] = {");
 	while (fread(&insn, sizeof(insn), 1, f) == 1) {
 		printf("\t{ 0x%x, %u, %u, 0x%x },\n", insn.code, insn.jt,
 		       insn.jf, insn.k);

@@ -539,6 +539,9 @@ static void test_named(void)
 	ok(check(AZ_SYS_prctl, PR_SET_SECCOMP, 1) == -EINVAL &&
 	       check(AZ_SYS_prctl, PR_SET_MM, 1) == -EINVAL,
 	   "prctl that changes the owner: EINVAL");
+	ok(make(AZ_SYS_personality, 0xffffffff) >= 0 &&
+	       check(AZ_SYS_personality, 0) == -EPERM,
+	   "personality may be asked");
 	ok(make(AZ_SYS_prctl, PR_GET_DUMPABLE) >= 0, "other prctl: made");
 	ok(check(AZ_SYS_shmat, 0, 0) == -EINVAL &&
 	       check(AZ_SYS_shmat, 0, OWNER) == -EINVAL,
