@@ -43,10 +43,10 @@ struct core {
 	struct thread *prev; /* what this core ran before the last switch */
 	struct az_core_stats *stats;
 	struct az_ring *ring;
-	uint64_t slice_end; /* when to share the core, ns; 0: alone */
-	uint64_t timer_at;  /* what mon_timer was told */
+	uint64_t slice_end;  /* when to share the core, ns; 0: alone */
+	uint64_t timer_at;   /* what mon_timer was told */
 	uint64_t busy_since; /* when it last came out of mon_halt, ns */
-	uint32_t nwaiting;  /* threads that wait for this core's ring */
+	uint32_t nwaiting;   /* threads that wait for this core's ring */
 	uint32_t up; /* == az_boot.pid: takes threads; not so after a fork */
 	struct thread *moving; /* to another core, once this one let it go */
 	_Alignas(64) struct runqueue rq;

@@ -547,9 +547,10 @@ uint64_t sched_look(void)
 
 void exit_work(struct az_frame *frame)
 {
-	struct core *c = core_self();
+	uint64_t next = sched_look();
 
-	share_core(c, sched_look());
+	sched_migrate(); /* if sched_setaffinity of another thread said so */
+	share_core(core_self(), next);
 	while (signal_pending())
 		signal_exit(frame);
 }
