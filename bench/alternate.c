@@ -4,7 +4,7 @@
  *
  *	alternate [-n ROUNDS] [-w WARMUPS] COMMAND... [::: COMMAND...]...
  *
- * A round runs every command once; the order turns round each time, so that
+ * A round runs every command once and begins one further each time, so that
  * none profits from its place. Standard input is empty, output is discarded,
  * errors are shown. For each run after the warm-ups, one line:
  *
@@ -109,7 +109,7 @@ int main(int argc, char **argv)
 	count = commands_split(argc - optind, argv + optind, command);
 	for (int round = -warmups; round < rounds; round++) {
 		for (int i = 0; i < count; i++) {
-			int at = round & 1 ? count - 1 - i : i;
+			int at = (round + warmups + i) % count;
 
 			run(command[at], &s);
 			if (round < 0)
