@@ -70,6 +70,25 @@ long sys_clock_getres(const uint64_t a[6])
 	return a[1] ? copy_to_user(a[1], &ts, sizeof(ts)) : 0;
 }
 
+/*
+ * The clocks are the machine's: refused as to a program without the right to
+ * set them, and only CLOCK_REALTIME and others' processor time have a setting.
+ */
+long sys_clock_settime(const uint64_t a[6])
+{
+	int32_t id = (int32_t)a[0];
+	struct clock c;
+	uint64_t ns;
+	int err = clock_resolve(id, &c);
+
+	if (err)
+		return err;
+	if (id >= 0 && id != CLOCK_REALTIME)
+		return -EINVAL;
+	err = timespec_load(a[1], &ns);
+	return err ? err : -EPERM;
+}
+
 long sys_gettimeofday(const uint64_t a[6])
 {
 	uint64_t now = clock_real();
