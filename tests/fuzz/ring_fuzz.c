@@ -7,6 +7,8 @@
  * descriptors, on the surface or nested, and the checker itself must not reach
  * beyond what the program may name.
  */
+/* cflags: -idirafter kernel */
+/* (<sys/...> is libc's here, not the unikernel's kernel/sys) */
 /* links: host/offload/check_named.c host/offload/check_nested.c */
 /* links: host/offload/guestmem.c */
 #include "../../host/offload/check.c"

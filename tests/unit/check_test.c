@@ -4,6 +4,8 @@
  *
  * What passes the checks is made, so that the error numbers are Linux's own.
  */
+/* cflags: -idirafter kernel */
+/* (<sys/...> is libc's here, not the unikernel's kernel/sys) */
 /* links: host/offload/check_named.c host/offload/check_nested.c */
 /* links: host/offload/guestmem.c */
 #include <errno.h>

@@ -5,6 +5,8 @@
  * The filter stays for ever, so a child enters it and reports by a pipe. The
  * child keeps to raw system calls: the sanitizers' own calls are not allowed.
  */
+/* cflags: -idirafter kernel */
+/* (<sys/...> is libc's here, not the unikernel's kernel/sys) */
 /* links: host/sandbox/sandbox.c */
 #include <errno.h>
 #include <fcntl.h>
