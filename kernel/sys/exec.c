@@ -16,7 +16,6 @@
 #include <asm/unistd.h>
 #include <linux/fcntl.h>
 #include <linux/mman.h>
-#include <linux/stat.h>
 
 #include "core.h"
 #include "lib/elf.h"
@@ -45,6 +44,11 @@
 #define STACK_MAX       0x8000000000ULL /* half of the room there is */
 #define RLIMIT_STACK    3
 #define FLAGS_START     0x202 /* IF, and the bit that is always 1 */
+
+/* st_mode, inode(7) */
+#define MODE_TYPE    0170000
+#define MODE_REGULAR 0100000
+#define MODE_EXEC    0111
 
 /* In build/kernel/vdso_image.o. */
 extern const char _binary_vdso_so_start[], _binary_vdso_so_end[];
@@ -116,9 +120,9 @@ static int image_stat(struct image *im)
 
 	if (err)
 		return fail_errno(im, "look at it", err);
-	if (!S_ISREG(st.st_mode))
+	if ((st.st_mode & MODE_TYPE) != MODE_REGULAR)
 		return fail(im, "is not a regular file");
-	if (!(st.st_mode & 0111))
+	if (!(st.st_mode & MODE_EXEC))
 		return fail(im, "is not executable: chmod +x it");
 	im->size = (uint64_t)st.st_size;
 	return 0;
