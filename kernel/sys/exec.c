@@ -210,7 +210,8 @@ static int image_map(const struct image *im)
 	uint64_t lo = e->lo + im->bias, hi = e->hi + im->bias;
 	uint64_t end;
 
-	if (lo < AZ_GUEST_MIN || hi > AZ_GUEST_END) {
+	/* Above AZ_SHARED_END are vDSO and stack. */
+	if (lo < AZ_GUEST_MIN || hi > AZ_SHARED_END) {
 		printk("%s: is linked for addresses %#lx-%#lx, which an "
 		       "instance does not have",
 		       im->path, lo, hi);
