@@ -4,14 +4,18 @@
  *
  * What goes to this process or its threads is queued here, so that it is
  * taken before the call returns, as on Linux. What goes to others is Linux's.
- * A group that holds this process gets both, see signal_expect_echo.
+ * A group that holds this process gets both, and what Linux then brings back
+ * from ourselves is dropped (signal_post).
  *
  * The owner's own threads are no threads of the program: they do not exist
  * for these calls.
  */
+#include <linux/fcntl.h>
+
 #include "calls.h"
 #include "core.h"
 #include "lib/errno.h"
+#include "lib/fmt.h"
 #include "lib/string.h"
 #include "lib/user.h"
 #include "sched/thread.h"
@@ -80,8 +84,6 @@ static long kill_group(int pid, int sig)
 	    sig >= 1 && sig < AZ_SIG_KICK && !(SIGBIT(sig) & SIG_UNMASKABLE);
 	long r;
 
-	if (ours)
-		signal_expect_echo(sig);
 	r = host_call(AZ_SYS_kill, (uint64_t)pid, (uint64_t)sig, 0, 0, 0, 0);
 	if (r == 0 && ours)
 		signal_send_process(&si);
@@ -182,4 +184,71 @@ long sys_rt_tgsigqueueinfo(const uint64_t a[6])
 		return send_thread(tid, &si);
 	return host_call(AZ_SYS_rt_tgsigqueueinfo, (uint64_t)tgid,
 			 (uint64_t)tid, a[2], (uint64_t)&si, 0, 0);
+}
+
+/* --- pidfd_send_signal --- */
+
+#define PIDFD_SELF_THREAD       (-10000)
+#define PIDFD_SELF_THREAD_GROUP (-10001)
+#define PIDFD_SIGNAL_THREAD     1U
+#define PIDFD_SIGNAL_GROUP      2U
+#define FDINFO_MAX              512
+
+/* From /proc/self/fdinfo/FD, proc(5): the line "Pid:\t123"; or -1. */
+static int pidfd_pid(int fd)
+{
+	static const char key[] = "\nPid:\t";
+	char path[48], text[FDINFO_MAX + 1];
+	const char *s;
+	int pid = 0;
+	long f, n;
+
+	fmt_format(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = host_call(AZ_SYS_openat, (uint64_t)AT_FDCWD, (uint64_t)path,
+		      O_RDONLY | O_CLOEXEC, 0, 0, 0);
+	if (f < 0)
+		return -1;
+	n = host_call(AZ_SYS_read, (uint64_t)f, (uint64_t)text, FDINFO_MAX, 0,
+		      0, 0);
+	host_call(AZ_SYS_close, (uint64_t)f, 0, 0, 0, 0, 0);
+	text[n > 0 ? n : 0] = '\0';
+	s = strstr(text, key);
+	if (!s)
+		return -1;
+	for (s += sizeof(key) - 1; *s >= '0' && *s <= '9'; s++)
+		pid = pid * 10 + *s - '0';
+	return pid;
+}
+
+long sys_pidfd_send_signal(const uint64_t a[6])
+{
+	int fd = (int)a[0];
+	uint32_t flags = (uint32_t)a[3];
+	bool to_thread =
+	    fd == PIDFD_SELF_THREAD || flags == PIDFD_SIGNAL_THREAD;
+	struct siginfo si;
+	int err;
+
+	if (flags & ~(PIDFD_SIGNAL_THREAD | PIDFD_SIGNAL_GROUP) ||
+	    (fd != PIDFD_SELF_THREAD && fd != PIDFD_SELF_THREAD_GROUP &&
+	     pidfd_pid(fd) != (int)BOOT->pid))
+		return offload(AZ_SYS_pidfd_send_signal, a);
+	if (flags == (PIDFD_SIGNAL_THREAD | PIDFD_SIGNAL_GROUP))
+		return -EINVAL;
+	si = info_of((int)a[1], to_thread ? SI_TKILL : SI_USER);
+	if (a[2]) {
+		int32_t signo;
+
+		if (copy_from_user(&signo, a[2], sizeof(signo)))
+			return -EFAULT;
+		if (signo != (int)a[1])
+			return -EINVAL;
+		err = info_load(&si, a[2], signo, (int)BOOT->pid);
+		if (err)
+			return err;
+	}
+	if (!to_thread)
+		return send_self(&si);
+	return send_thread(
+	    fd == PIDFD_SELF_THREAD ? thread_self()->tid : (int)BOOT->pid, &si);
 }

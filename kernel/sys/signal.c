@@ -47,8 +47,6 @@ static struct sigact actions[NSIG];
 static struct sigqueue shared = { 0, { &shared.infos, &shared.infos } };
 static uint32_t queued; /* entries allocated */
 static uint32_t turn;   /* spreads signals over running threads */
-/* Signals of ours that will come back from Linux: see signal_expect_echo. */
-static uint32_t echoes[NSIG];
 
 /* --- queue entries --- */
 
@@ -330,28 +328,14 @@ bool signal_thread_exists(int tid)
 	return send(NULL, tid, &nothing) == 0;
 }
 
-void signal_expect_echo(int sig)
-{
-	__atomic_fetch_add(&echoes[sig - 1], 1, __ATOMIC_RELAXED);
-}
-
 /*
  * kill(0) and kill(-pgrp) go to Linux for the others and to this process at
  * once; Linux delivers them to the owner too, which forwards them: once is
- * enough.
+ * enough. Whatever else this process sends to itself never reaches Linux.
  */
 static bool is_echo(const struct siginfo *si)
 {
-	uint32_t *count = &echoes[si->signo - 1];
-	uint32_t n = __atomic_load_n(count, __ATOMIC_RELAXED);
-
-	if (si->code != SI_USER || si->rt.pid != (int32_t)BOOT->pid)
-		return false;
-	while (n &&
-	       !__atomic_compare_exchange_n(count, &n, n - 1, 0,
-					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		;
-	return n != 0;
+	return si->code == SI_USER && si->rt.pid == (int32_t)BOOT->pid;
 }
 
 int signal_post(struct thread *t, const struct siginfo *si)
@@ -707,7 +691,6 @@ void signal_fork_child(struct thread *t)
 	spin_lock(&siglock);
 	queue_flush(&shared, ~0ULL, &f);
 	queue_flush(&t->sig.pending, ~0ULL, &f);
-	memset(echoes, 0, sizeof(echoes));
 	spin_unlock(&siglock);
 	f.timers = false; /* they are the parent's */
 	flushed_done(&f);

@@ -250,9 +250,6 @@ int signal_send_timer(int tid, struct sigqueue_entry *e);
 /* signal_unqueue - take a timer's entry back; true if it was queued. */
 bool signal_unqueue(struct sigqueue_entry *e);
 
-/* signal_expect_echo - sig was sent to a group that holds this process. */
-void signal_expect_echo(int sig);
-
 /*
  * signal_take_of - take a pending signal of `set`, whatever the mask. Its
  * number, or 0.
