@@ -42,6 +42,8 @@ static bool core_up(const struct core *c)
 	       __atomic_load_n(&c->up, __ATOMIC_ACQUIRE) == BOOT->pid;
 }
 
+static void place(struct thread *t);
+
 /* --- runqueues --- */
 
 static void rq_push(struct core *c, struct thread *t)
@@ -53,30 +55,44 @@ static void rq_push(struct core *c, struct thread *t)
 	spin_unlock(&c->rq.lock);
 }
 
+/* c's queue locked: t is out of it. */
+static void rq_remove(struct core *c, struct thread *t)
+{
+	list_remove(&t->rq);
+	__atomic_store_n(&c->rq.len, c->rq.len - 1, __ATOMIC_RELAXED);
+}
+
 /*
  * Take the first thread that core `self` may run. Those whose registers are
- * still in another core are left where they are.
+ * still in another core are left where they are. One that has lost the right
+ * to run here since it was queued goes where it has it.
  */
 static struct thread *rq_take(struct core *c, struct core *self)
 {
 	struct thread *found = NULL;
+	struct thread *stray = NULL;
 
 	if (!__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED))
 		return NULL;
 	spin_lock(&c->rq.lock);
-	list_for_each(e, &c->rq.ready) {
+	list_for_each_safe(e, next, &c->rq.ready) {
 		struct thread *t = list_entry(e, struct thread, rq);
+		bool here = may_run_on(t, self->az.index);
+		bool held = __atomic_load_n(&t->on_core, __ATOMIC_ACQUIRE);
 
-		if (t != self->current &&
-		    (!may_run_on(t, self->az.index) ||
-		     __atomic_load_n(&t->on_core, __ATOMIC_ACQUIRE)))
-			continue;
-		list_remove(&t->rq);
-		__atomic_store_n(&c->rq.len, c->rq.len - 1, __ATOMIC_RELAXED);
-		found = t;
-		break;
+		if (t == self->current || (here && !held)) {
+			rq_remove(c, t);
+			found = t;
+			break;
+		}
+		if (c == self && !here && !held && !stray) {
+			rq_remove(c, t);
+			stray = t;
+		}
 	}
 	spin_unlock(&c->rq.lock);
+	if (stray)
+		place(stray);
 	return found;
 }
 
@@ -430,6 +446,19 @@ void sched_yield(void)
 		return;
 	rq_push(c, t);
 	sched_away();
+}
+
+void sched_displace(struct thread *t)
+{
+	if (__atomic_load_n(&t->on_core, __ATOMIC_SEQ_CST)) {
+		notify(core_at(__atomic_load_n(&t->core, __ATOMIC_RELAXED)));
+		return;
+	}
+	/* It may be in any queue: rq_take finds it. */
+	for (uint32_t i = 0; i < BOOT->ncores; i++)
+		if (core_up(core_at(i)) &&
+		    __atomic_load_n(&core_at(i)->rq.len, __ATOMIC_RELAXED))
+			notify(core_at(i));
 }
 
 /*

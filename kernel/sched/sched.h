@@ -49,6 +49,12 @@ _Noreturn void sched_exit(void);
 void sched_migrate(void);
 
 /*
+ * sched_displace - the affinity of t, another thread, has changed: it is moved
+ * soon if it may not stay. t must not go away meanwhile.
+ */
+void sched_displace(struct thread *t);
+
+/*
  * sched_run - switch from the calling thread, which is BLOCKED, to t, which is
  * new; returns when the caller has been woken.
  */

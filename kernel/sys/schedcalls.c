@@ -31,6 +31,7 @@
 #define RR_INTERVAL_NS 100000000 /* kernel/sched/rt.c: RR_TIMESLICE */
 #define POLICY_KEEP    (-1)      /* sched_setparam, SCHED_FLAG_KEEP_POLICY */
 #define POLICY_MASK    0xff
+#define AZ_SCHED_EXT   7 /* newer than Debian 12's <linux/sched.h> */
 #define CPUSET_WORDS   (AZ_MAX_CORES / 64)
 
 /* What a thread is to become, and what it is. */
@@ -182,7 +183,7 @@ long sys_sched_setaffinity(const uint64_t a[6])
 	if (t && usable) {
 		memcpy(t->affinity, set, sizeof(set));
 		if (t != thread_self())
-			sched_interrupt(t); /* looks where it may run */
+			sched_displace(t);
 	}
 	spin_unlock(&threads_lock);
 	if (!t)
@@ -462,7 +463,9 @@ static long priority_bound(int policy, long rt)
 {
 	if (is_rt(policy))
 		return rt;
-	return policy_valid(policy) || policy == SCHED_DEADLINE ? 0 : -EINVAL;
+	if (policy == SCHED_DEADLINE || policy == AZ_SCHED_EXT)
+		return 0;
+	return policy_valid(policy) ? 0 : -EINVAL;
 }
 
 long sys_sched_get_priority_max(const uint64_t a[6])
