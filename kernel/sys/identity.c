@@ -26,7 +26,8 @@
 /* Those that only matter to an execve to come, or are on anyway. */
 #define PERSONA_HARMLESS \
 	(ADDR_NO_RANDOMIZE | ADDR_COMPAT_LAYOUT | ADDR_LIMIT_3GB)
-#define XFEATURE_AMX (3ULL << 17) /* Intel SDM 1 §13.3: TILECFG, TILEDATA */
+#define XFEATURE_AMX    (3ULL << 17) /* Intel SDM 1 §13.3: TILECFG, TILEDATA */
+#define XFEATURES_KNOWN 19           /* arch/x86/kernel/fpu/xstate.c */
 
 /* Newer than Debian 12's <asm/prctl.h>. */
 #define AZ_ARCH_GET_UNTAG_MASK 0x4001
@@ -249,7 +250,7 @@ long sys_arch_prctl(const uint64_t a[6])
 		val = xfeatures();
 		break;
 	case ARCH_REQ_XCOMP_PERM:
-		return a[1] == 17 || a[1] == 18 ? -EOPNOTSUPP : -EINVAL;
+		return a[1] < XFEATURES_KNOWN ? -EOPNOTSUPP : -EINVAL;
 	case AZ_ARCH_GET_UNTAG_MASK:
 		val = ~0ULL;
 		break;

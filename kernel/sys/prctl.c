@@ -187,6 +187,13 @@ static long get_speculation(const uint64_t a[6])
 	return r < 0 ? r : r & ~(long)PR_SPEC_PRCTL;
 }
 
+static long set_speculation(const uint64_t a[6])
+{
+	if (a[3] || a[4])
+		return -EINVAL;
+	return a[1] > PR_SPEC_L1D_FLUSH ? -ENODEV : -ENXIO;
+}
+
 static long prctl_thread(const uint64_t a[6])
 {
 	struct thread *t = thread_self();
@@ -220,7 +227,7 @@ static long prctl_thread(const uint64_t a[6])
 	case PR_GET_SPECULATION_CTRL:
 		return get_speculation(a);
 	case PR_SET_SPECULATION_CTRL:
-		return a[3] || a[4] ? -EINVAL : -ENXIO;
+		return set_speculation(a);
 	default:
 		return -EINVAL;
 	}

@@ -379,16 +379,8 @@ static int sys_node_path(struct vpath *v, const char *s)
 	return set_file(v, procfs_find(VDIR_SYS, "cpu set"));
 }
 
-int vpath_find(struct vpath *v, int dirfd, uint64_t upath, bool follow)
+static int resolve(struct vpath *v, const char *path, bool follow)
 {
-	char path[VPATH_MAX];
-
-	v->kind = VPATH_HOST;
-	if (user_string(v->buf, upath, sizeof(v->buf)) <= 0 ||
-	    likely(!suspicious(v->buf)))
-		return 0;
-	if (!make_absolute(path, sizeof(path), dirfd, v->buf))
-		return 0;
 	if (starts(path, "/proc/"))
 		return proc_path(v, path + 6, follow);
 	if (starts(path, SYS_CPU "/"))
@@ -398,4 +390,22 @@ int vpath_find(struct vpath *v, int dirfd, uint64_t upath, bool follow)
 	if (starts(path, "/dev/") && names_hidden_fd(path + 5))
 		return -ENOENT;
 	return 0;
+}
+
+int vpath_find(struct vpath *v, int dirfd, uint64_t upath, bool follow)
+{
+	char path[VPATH_MAX];
+	bool slash;
+	long n;
+	int err;
+
+	v->kind = VPATH_HOST;
+	n = user_string(v->buf, upath, sizeof(v->buf));
+	if (n <= 0 || likely(!suspicious(v->buf)))
+		return 0;
+	slash = v->buf[n - 1] == '/';
+	if (!make_absolute(path, sizeof(path), dirfd, v->buf))
+		return 0;
+	err = resolve(v, path, follow || slash);
+	return !err && slash && v->kind == VPATH_FILE ? -ENOTDIR : err;
 }
