@@ -254,6 +254,12 @@ MEANING = {
     "nosys": "not provided: ENOSYS",
 }
 
+NOTES = """\
+Notes: *block*, may block without bound; *norestart*, EINTR after a signal
+handler even with SA_RESTART; *sigpipe*, may raise SIGPIPE or SIGXFSZ; *creds*,
+made on every thread of the owner. Numbers that are not listed give ENOSYS.
+"""
+
 
 def call_class(call):
     """The class as the page names it."""
@@ -267,6 +273,7 @@ def markdown(calls, out):
         count = sum(call_class(c) == cls for c in calls)
         print(f"| {cls} | {text} | {count} |", file=out)
     print(f"| | total | {len(calls)} |\n", file=out)
+    print(NOTES, file=out)
     print("| nr | call | class | arguments | notes |\n|---:|---|---|---|---|",
           file=out)
     for c in calls:

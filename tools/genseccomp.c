@@ -15,7 +15,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "calls.h"
@@ -85,7 +84,7 @@ static scmp_filter_ctx ctx;
 static void must(int err, const char *what)
 {
 	if (err)
-		errx(1, "%s: %s", what, strerror(-err));
+		errx(1, "%s: error %d", what, -err);
 }
 
 static void allow(int nr)
@@ -185,7 +184,8 @@ static void print_header(void)
 	puts("};");
 	if (!n || n > BPF_MAXINSNS)
 		errx(1, "a filter of %zu instructions", n);
-	fclose(f);
+	if (fclose(f))
+		err(1, "tmpfile");
 }
 
 int main(void)

@@ -266,11 +266,12 @@ int check_fdset(struct checked_call *c, unsigned int i, int count)
 	/* Linux looks no further than its table of descriptors is long. */
 	if (n > FD_LIMIT)
 		n = FD_LIMIT;
-	c->arg[i] = check_addr(c, src, (n + 63) / 64 * 8);
+	c->arg[i] = check_addr(c, src, (n + 63ULL) / 64 * 8);
 	n = n < check_env.fd_hi ? n : check_env.fd_hi;
 	if (!src || n <= check_env.fd_lo)
 		return 0;
-	words = check_copy(c, src + first / 8, (n - first + 63) / 64 * 8, &err);
+	words =
+	    check_copy(c, src + first / 8, (n - first + 63ULL) / 64 * 8, &err);
 	/* Past the end of a short table: nothing that Linux would read. */
 	if (!words)
 		return err == -EFAULT ? 0 : err;

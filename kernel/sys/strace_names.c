@@ -24,7 +24,7 @@
 
 /* Newer than the headers of Debian 12, or not in them. */
 #define RUSAGE_SELF     0
-#define RUSAGE_CHILDREN -1
+#define RUSAGE_CHILDREN (-1)
 #define RUSAGE_THREAD   1
 
 #define N(prefix, name)                         \
