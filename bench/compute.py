@@ -44,7 +44,7 @@ def workloads(bench, folder):
     with open(script, "w", encoding="ascii") as f:
         f.write(PYTHON)
     yield "xz", ["xz", "-k", "-c", "-4", data]
-    yield "python3", ["python3", "-S", "-E", script]
+    yield "python3", ["/usr/bin/python3", "-S", "-E", script]
     yield "sysbench cpu", ["sysbench", "cpu", "--time=0", "--events=1000",
                            "--cpu-max-prime=10000", "run"]
 
@@ -63,6 +63,13 @@ def compare(bench, name, command, cores=1):
         return
     bench.row(name, "ms", [s["wall_ns"] / 1e6 for s in linux],
               [s["wall_ns"] / 1e6 for s in azalea], 1.02)
+    # What a busy machine takes away counts in the first, not in this one.
+    bench.row(f"{name}, processor", "ms", [processor(s) for s in linux],
+              [processor(s) for s in azalea])
+
+
+def processor(sample):
+    return (sample["user_us"] + sample["system_us"]) / 1e3
 
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ class Bench:
     def skip(self, name, why):
         self.rows.append({"name": name, "skipped": str(why)})
         if self.options.output == "text":
-            print(f"  {name:<28} not measured: {why}")
+            print(f"  {name:<30} not measured: {why}")
 
     @staticmethod
     def summary(samples):
@@ -163,10 +163,10 @@ class Bench:
 
     def print_row(self, row):
         if len([r for r in self.rows if "unit" in r]) == 1:
-            print(f"  {'':<28} {'Linux':>10} {'p99':>10} {'Azalea':>10} "
+            print(f"  {'':<30} {'Linux':>10} {'p99':>10} {'Azalea':>10} "
                   f"{'p99':>10} {'n':>6} {'ratio':>7}  target")
         linux, azalea = row["linux"], row["azalea"]
-        text = f"  {row['name'] + ', ' + row['unit']:<28}"
+        text = f"  {row['name'] + ', ' + row['unit']:<30}"
         for side in (linux, azalea):
             if side:
                 text += f" {side['median']:>10.4g} {side['p99']:>10.4g}"

@@ -52,13 +52,24 @@ def spare_cores():
     return cores if cores < 4 else cores - (cores + 15) // 16
 
 
+def timed(command, given, out):
+    """(exit status, (seconds, seconds of processor, MiB resident))."""
+    start = time.monotonic()
+    with subprocess.Popen(command, stdin=given, stdout=out) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        took = time.monotonic() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, (took, usage.ru_utime + usage.ru_stime,
+                                usage.ru_maxrss // 1024)
+
+
 class Demo:
     """One run of everything; remembers what it measured."""
 
     def __init__(self, photos):
         self.photos = photos
         self.cores = spare_cores()
-        self.times = {}
+        self.spent = {}
         self.stats = {}
         self.differences = []
 
@@ -82,11 +93,8 @@ class Demo:
                 print(f"\033[K{name} on {side}", end="\r", file=sys.stderr,
                       flush=True)
             with open(output, "wb") as out, open(stdin, "rb") as given:
-                start = time.monotonic()
-                status = subprocess.run(
-                    self.under(side, name) + command(folder), stdout=out,
-                    stdin=given, check=False).returncode
-                self.times[name, side] = time.monotonic() - start
+                status, self.spent[name, side] = timed(
+                    self.under(side, name) + command(folder), given, out)
             if status:
                 sys.exit(f"demo: {name} on {side}: exit status {status}")
         try:
@@ -146,15 +154,17 @@ def table(demo, equal, images):
              ("cores", stats["cores"], demo.cores),
              ("memory it may use, MiB", stats["memory_limit"] >> 20,
               total >> 20),
-             ("memory it used, MiB", counters["memory_peak"] >> 20, "-"),
              ("start-up, ms", f"{counters['start_ns'] / 1e6:.2f}", "-")]
     for name in ("edge", "python3", "sqlite3"):
-        azalea, linux = (demo.times[name, side] for side in SIDES)
-        lines.append((f"{name}, s", f"{azalea:.2f}", f"{linux:.2f}"))
-    for name in ("edge", "python3", "sqlite3"):
+        azalea, linux = (demo.spent[name, side] for side in SIDES)
         calls = demo.stats[name]["counters"]["total"]
-        lines += [(f"{name}: calls made here", calls["local"], "-"),
-                  (f"{name}: handed to Linux",
+        lines += [(f"{name}: wall time, s", f"{azalea[0]:.2f}",
+                   f"{linux[0]:.2f}"),
+                  ("  processor time, s", f"{azalea[1]:.2f}",
+                   f"{linux[1]:.2f}"),
+                  ("  memory used, MiB", azalea[2], linux[2]),
+                  ("  calls served locally", calls["local"], "-"),
+                  ("  calls handed to Linux",
                    calls["direct"] + calls["ring"], "-")]
     for name, azalea, linux in lines:
         print(f"{name:<26}{azalea:>14}{linux:>14}")
