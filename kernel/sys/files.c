@@ -21,9 +21,9 @@
 #include "sys/sys.h"
 #include "sys/vpath.h"
 
-#define STAT_SIZE  144 /* struct stat, <asm/stat.h> */
-#define STATX_SIZE 256
-#define PATH_MAX   4096
+#define STAT_SIZE   144 /* struct stat, <asm/stat.h> */
+#define STATX_SIZE  256
+#define RUSAGE_SIZE 144
 
 /* --- open --- */
 
@@ -88,6 +88,8 @@ static long stat_path(uint32_t nr, const uint64_t a[6], int dirfd,
 	struct vpath v;
 	int err = vpath_find(&v, dirfd, upath, !(flags & AT_SYMLINK_NOFOLLOW));
 
+	if (!err && !user_range_ok(ubuf, STAT_SIZE))
+		err = -EFAULT;
 	if (err)
 		return err;
 	if (likely(v.kind == VPATH_HOST))
@@ -123,6 +125,8 @@ long sys_statx(const uint64_t a[6])
 	if ((int)a[0] != AT_FDCWD && fd_hidden(a[0]))
 		return -EBADF;
 	r = vpath_find(&v, (int)a[0], a[1], !(a[2] & AT_SYMLINK_NOFOLLOW));
+	if (!r && !user_range_ok(a[4], STATX_SIZE))
+		r = -EFAULT;
 	if (r)
 		return r;
 	if (likely(v.kind == VPATH_HOST))
@@ -209,6 +213,8 @@ static long readlink_path(uint32_t nr, const uint64_t a[6], int dirfd,
 	if (dirfd != AT_FDCWD && fd_hidden((uint32_t)dirfd))
 		return -EBADF;
 	err = vpath_find(&v, dirfd, upath, false);
+	if (!err && size > 0 && !user_range_ok(ubuf, (uint64_t)size))
+		err = -EFAULT;
 	if (err)
 		return err;
 	if (likely(v.kind == VPATH_HOST))
@@ -337,9 +343,25 @@ long sys_fcntl(const uint64_t a[6])
 		return dup_above(a);
 	case F_SETOWN_EX:
 		return set_owner_ex(a);
-	default:
-		return offload(AZ_SYS_fcntl, a);
+	case F_GETLK:
+	case F_SETLK:
+	case F_SETLKW:
+	case F_OFD_GETLK:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+		if (!user_range_ok(a[2], sizeof(struct flock)))
+			return -EFAULT;
+		break;
+	case F_GETOWN_EX:
+	case F_GET_RW_HINT:
+	case F_SET_RW_HINT:
+	case F_GET_FILE_RW_HINT:
+	case F_SET_FILE_RW_HINT:
+		if (!user_range_ok(a[2], sizeof(uint64_t)))
+			return -EFAULT;
+		break;
 	}
+	return offload(AZ_SYS_fcntl, a);
 }
 
 long sys_ioctl(const uint64_t a[6])
@@ -356,10 +378,14 @@ long sys_membarrier(const uint64_t a[6])
 
 long sys_wait4(const uint64_t a[6])
 {
+	if (!user_range_ok(a[1], 4) || !user_range_ok(a[3], RUSAGE_SIZE))
+		return -EFAULT;
 	return offload(AZ_SYS_wait4, a);
 }
 
 long sys_waitid(const uint64_t a[6])
 {
+	if (!user_range_ok(a[2], 128) || !user_range_ok(a[4], RUSAGE_SIZE))
+		return -EFAULT;
 	return offload(AZ_SYS_waitid, a);
 }

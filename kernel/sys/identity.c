@@ -176,6 +176,8 @@ long sys_sysinfo(const uint64_t a[6])
 
 long sys_getrandom(const uint64_t a[6])
 {
+	if (!user_range_ok(a[0], MIN(a[1], (uint64_t)INT32_MAX)))
+		return -EFAULT;
 	return offload(AZ_SYS_getrandom, a);
 }
 

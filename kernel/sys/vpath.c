@@ -401,6 +401,9 @@ int vpath_find(struct vpath *v, int dirfd, uint64_t upath, bool follow)
 
 	v->kind = VPATH_HOST;
 	n = user_string(v->buf, upath, sizeof(v->buf));
+	/* No path at all: some calls take that with AT_EMPTY_PATH. */
+	if (n == -EFAULT && upath)
+		return -EFAULT;
 	if (n <= 0 || likely(!suspicious(v->buf)))
 		return 0;
 	slash = v->buf[n - 1] == '/';

@@ -32,8 +32,8 @@ struct vpath {
 /*
  * vpath_find - what does the path at upath, relative to dirfd, lead to?
  * follow: of the last component, if it is a link. 0, or -errno if there is no
- * such file in the instance. Paths that cannot be read are VPATH_HOST: Linux
- * tells what is wrong with them.
+ * such file in the instance or no path at upath. Paths that are too long are
+ * VPATH_HOST: Linux says so.
  */
 int vpath_find(struct vpath *v, int dirfd, uint64_t upath, bool follow);
 
