@@ -24,6 +24,18 @@ deps:
 
 $(GEN) $(B)/vdso/vdso.so $(KOBJ) $(HOBJ): | $(DEPS)
 
+.PHONY: help
+help:
+	@echo 'make            build $(B)/azalea'
+	@echo 'make demo       the main job, beside Linux [PHOTOS=FOLDER]'
+	@echo 'make test       all tests'
+	@echo 'make lint       all checks of the source'
+	@echo 'make bench      all benches; make bench-NAME: one [BENCHFLAGS=...]'
+	@echo 'make examples   $(B)/edge, the program of the demo'
+	@echo 'make deps       install the Debian packages for all of these'
+	@echo 'make clean      remove $(B)'
+	@echo 'V=1 shows commands; AZALEA_DEPS=skip installs no packages.'
+
 # --- examples, demo, benches -------------------------------------------------
 # Ordinary Linux programs: they know nothing of Azalea.
 PCFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE -pthread $(WARN)
