@@ -313,19 +313,26 @@ int make_smaps_rollup(struct text *t, const struct vpath *v)
 	struct vpath blocks = { .host = smaps };
 	struct text all = TEXT_EMPTY;
 	struct rollup r = { 0 };
-	struct vma_info vma = { 0 };
+	struct host_map m;
+	uint64_t start = 0, end = 0;
+	size_t len, begin = t->len;
 	const char *s, *line;
-	size_t len;
 	int err = make_smaps(&all, &blocks);
 
 	(void)v;
 	s = err ? NULL : all.buf;
-	mm_find(0, &vma);
-	while ((line = text_line(&s, &len)))
-		if (!is_header(line))
+	while ((line = text_line(&s, &len))) {
+		if (!is_header(line)) {
 			rollup_add(&r, line, len);
-	text_printf(t, "%08lx-%08llx ---p 00000000 00:00 0 %*s[rollup]\n",
-		    vma.start, AZ_GUEST_END, 24, "");
+		} else if (host_map_parse(&m, line, len)) {
+			start = end ? start : m.start;
+			end = m.end;
+		}
+	}
+	text_printf(t, "%08lx-%08lx ---p 00000000 00:00 0 ", start, end);
+	while (!t->failed && t->len - begin < NAME_COLUMN)
+		text_puts(t, " ");
+	text_puts(t, "[rollup]\n");
 	for (uint32_t i = 0; i < r.n; i++)
 		text_printf(t, "%.*s:%*lu kB\n", (int)r.key_len[i], r.key[i],
 			    23 - (int)r.key_len[i], r.sum[i]);
