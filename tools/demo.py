@@ -89,12 +89,11 @@ class Demo:
         for side in SIDES:
             folder = os.path.join(OUT, side)
             output = os.path.join(folder, name + ".txt")
-            if sys.stderr.isatty():
-                print(f"\033[K{name} on {side}", end="\r", file=sys.stderr,
-                      flush=True)
             with open(output, "wb") as out, open(stdin, "rb") as given:
                 status, self.spent[name, side] = timed(
                     self.under(side, name) + command(folder), given, out)
+            print(f"  {name} on {side.capitalize()}: "
+                  f"{self.spent[name, side][0]:.2f} s", flush=True)
             if status:
                 sys.exit(f"demo: {name} on {side}: exit status {status}")
         try:
