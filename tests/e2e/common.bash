@@ -19,6 +19,7 @@ teardown() {
 	local pid name
 	for pid in "${STARTED[@]}"; do
 		kill -KILL "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true # bash is not to report it
 	done
 	for name in $("$AZALEA" ps -a -q | grep -e "-$$-"); do
 		"$AZALEA" rm -f "$name" >/dev/null 2>&1 || true
