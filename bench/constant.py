@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""constant.py - does what an instance costs depend on the memory it is given?"""
+"""constant.py - does the cost of an instance depend on its memory limit?"""
 
 import os
 import re

@@ -50,7 +50,7 @@ import uuid
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(TOP, "build", "tests")
-AZALEA = os.path.join(TOP, "build", "azalea")
+AZALEA = os.environ.get("AZALEA") or os.path.join(TOP, "build", "azalea")
 SUITES = ["unit", "guest", "programs", "e2e", "fuzz"]
 FUZZ_SECONDS = int(os.environ.get("FUZZ_SECONDS", "20"))
 
@@ -85,6 +85,7 @@ ALL_VARIANTS = "pie static nopie musl"
 SANITIZE = "-fsanitize=address,undefined -fno-sanitize-recover=all".split()
 
 RUN_ID = uuid.uuid4().hex
+RUN_DIR = os.path.join(BUILD, "run-" + RUN_ID)
 KEYS = ("run env variants modes azalea azalea-only status stderr ignore block "
         "needs cflags ldlibs links timeout").split()
 DIRECTIVE = re.compile(
@@ -152,7 +153,7 @@ def base_env(scratch):
         "TMPDIR": scratch,
         "LC_ALL": "C",
         "TERM": "dumb",
-        "AZALEA_RUN_DIR": os.path.join(BUILD, "run-dir"),
+        "AZALEA_RUN_DIR": RUN_DIR,
         "AZALEA_TEST_ID": RUN_ID,
     }
     for key in ("AZALEA_DEPS", "http_proxy", "https_proxy"):
@@ -289,11 +290,13 @@ def compile_to(target, argv, sources):
     if os.path.exists(target) and os.path.getmtime(target) > newest:
         return ""
     os.makedirs(os.path.dirname(target), exist_ok=True)
-    done = subprocess.run(argv + ["-o", target + ".new"], cwd=TOP, text=True,
+    # Under a name of its own: another run may build the same thing.
+    new = f"{target}.{RUN_ID}"
+    done = subprocess.run(argv + ["-o", new], cwd=TOP, text=True,
                           capture_output=True)
     if done.returncode:
         return shlex.join(argv) + "\n" + done.stderr
-    os.rename(target + ".new", target)
+    os.rename(new, target)
     return ""
 
 
@@ -582,11 +585,10 @@ def check_leftovers(report):
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-    run_dir = os.path.join(BUILD, "run-dir")
-    files = [os.path.join(d, f) for d, _, fs in os.walk(run_dir) for f in fs]
+    files = [os.path.join(d, f) for d, _, fs in os.walk(RUN_DIR) for f in fs]
     report.add("leftover/run-dir", "not ok" if files else "ok",
                "\n".join(files))
-    shutil.rmtree(run_dir, ignore_errors=True)
+    shutil.rmtree(RUN_DIR, ignore_errors=True)
     with open("/proc/net/unix") as f:
         names = [line for line in f if f"@azalea/{os.getuid()}/" in line]
     # Another person's instances are not ours to complain about.

@@ -13,11 +13,14 @@
 #include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "boot.h"
+#include "call.h"
 #include "monitor.h"
+#include "offload/check.h"
 
 #define BOOT ((struct az_boot *)AZ_BOOT_BASE)
 
@@ -53,13 +56,22 @@ static void repeat_everywhere(void)
 
 void creds_change(void)
 {
-	const uint64_t *a = BOOT->creds_arg;
+	static struct checked_call c;
+	struct az_call call = { .nr = BOOT->creds_nr };
+	const uint64_t *a = c.arg;
 	long r;
 
 	if (!__atomic_load_n(&BOOT->creds_want, __ATOMIC_ACQUIRE))
 		return;
-	r = syscall(BOOT->creds_nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-	BOOT->creds_result = r < 0 ? -errno : r;
+	memcpy(call.arg, BOOT->creds_arg, sizeof(call.arg));
+	r = check_call(&call, &c);
+	if (!r && !(c.attrs & AZ_ATTR_CREDS))
+		r = -EPERM;
+	if (!r) {
+		r = syscall(c.nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+		r = check_done(&c, r < 0 ? -errno : r);
+	}
+	BOOT->creds_result = r;
 	if (r >= 0) {
 		__atomic_fetch_add(&BOOT->creds_seq, 1, __ATOMIC_RELEASE);
 		repeat_everywhere();

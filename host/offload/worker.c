@@ -34,6 +34,7 @@
 
 static const struct plat *plat;
 static cpu_set_t worker_cpus;
+static uint32_t ncores;
 
 /* The call that this worker makes now. */
 static __thread struct az_slot *current;
@@ -89,9 +90,17 @@ static bool ring_empty(const struct az_ring *r)
 	       __atomic_load_n(&r->tail, __ATOMIC_RELAXED);
 }
 
-static bool all_empty(void)
+/* Cores whose rings there are; the count itself is not to be trusted. */
+static uint32_t ring_count(void)
 {
 	uint32_t n = __atomic_load_n(&BOOT->want_cores, __ATOMIC_RELAXED);
+
+	return n < ncores ? n : ncores;
+}
+
+static bool all_empty(void)
+{
+	uint32_t n = ring_count();
 
 	for (uint32_t i = 0; i < n; i++)
 		if (!ring_empty(ring_at(i)))
@@ -183,7 +192,7 @@ static void serve(uint32_t core, struct az_slot *s, int32_t tid)
 
 static bool serve_any(int32_t tid)
 {
-	uint32_t n = __atomic_load_n(&BOOT->want_cores, __ATOMIC_RELAXED);
+	uint32_t n = ring_count();
 	bool any = false;
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -283,6 +292,7 @@ void worker_init(const struct plat *p, const cpu_set_t *cpus)
 {
 	plat = p;
 	worker_cpus = *cpus;
+	ncores = BOOT->ncores;
 }
 
 int worker_start(void)
@@ -320,7 +330,7 @@ int worker_start(void)
 
 void worker_cancel(void)
 {
-	uint32_t n = __atomic_load_n(&BOOT->want_cores, __ATOMIC_RELAXED);
+	uint32_t n = ring_count();
 
 	for (uint32_t i = 0; i < n; i++)
 		for (uint32_t k = 0; k < AZ_RING_SLOTS; k++) {

@@ -11,7 +11,7 @@
 #include "mm/space.h"
 #include "sys/sys.h"
 
-#define HEAP_FLAGS (VMA_READ | VMA_WRITE | VMA_HEAP | VMA_CHARGED)
+#define HEAP_FLAGS (VMA_READ | VMA_WRITE | VMA_HEAP)
 
 void mm_set_brk(uint64_t start)
 {

@@ -22,7 +22,6 @@
 #define VMA_NORESERVE  0x40U /* not charged */
 #define VMA_STACK      0x80U /* MAP_STACK: charged as touched, not whole */
 #define VMA_GROWSDOWN  0x100U
-#define VMA_CHARGED    0x200U /* counts against the memory limit */
 #define VMA_HUGE       0x400U /* big pages asked for */
 #define VMA_LOCKED     0x800U
 #define VMA_HEAP       0x1000U /* brk */

@@ -16,20 +16,19 @@
 #include "mm/space.h"
 #include "sys/sys.h"
 
-#define HUGE_SHIFT_MASK 0x3f /* at MAP_HUGE_SHIFT */
+#define HUGE_SHIFT_MASK 0x3fU /* at MAP_HUGE_SHIFT */
 
 /* What the host is told of the program's flags. */
 #define HOST_FLAGS                                                \
 	(MAP_TYPE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_HUGETLB | \
-	 (HUGE_SHIFT_MASK << 26) | MAP_SYNC)
+	 (HUGE_SHIFT_MASK << MAP_HUGE_SHIFT) | MAP_SYNC)
 /* Mappings that may come from a core's chunk have no flags but these. */
 #define POOL_FLAGS                                                 \
 	(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK | \
 	 MAP_POPULATE | MAP_NONBLOCK | MAP_DENYWRITE | MAP_EXECUTABLE)
 /* Flags that MAP_SHARED_VALIDATE need not see, for they mean nothing to it. */
-#define PLAIN_FLAGS                                                       \
-	(MAP_FIXED_NOREPLACE | MAP_POPULATE | MAP_NONBLOCK | MAP_LOCKED | \
-	 MAP_32BIT | MAP_STACK)
+#define PLAIN_FLAGS \
+	(MAP_POPULATE | MAP_NONBLOCK | MAP_LOCKED | MAP_32BIT | MAP_STACK)
 
 struct request {
 	uint64_t addr, len, off;
@@ -75,8 +74,9 @@ static int check_type(struct request *r)
 	default:
 		return -EINVAL;
 	}
-	if ((r->flags & MAP_GROWSDOWN) &&
-	    (!is_anon(r) || (r->vflags & VMA_SHARED)))
+	/* Of files, Linux says it after other things: host_map(). */
+	if ((r->flags & MAP_GROWSDOWN) && is_anon(r) &&
+	    (r->vflags & VMA_SHARED))
 		return -EINVAL;
 	return 0;
 }
@@ -176,15 +176,11 @@ static bool wants_pool(const struct request *r)
 {
 	return !r->addr && r->len < POOL_LIMIT && !(r->flags & ~POOL_FLAGS) &&
 	       is_anon(r) && r->prot == (PROT_READ | PROT_WRITE) &&
-	       !(r->vflags & ~(VMA_READ | VMA_WRITE | VMA_NORESERVE |
-			       VMA_STACK | VMA_CHARGED));
+	       !(r->vflags &
+		 ~(VMA_READ | VMA_WRITE | VMA_NORESERVE | VMA_STACK));
 }
 
-/*
- * The host would not map over [start, end). Kernels before 6.12 may have
- * unmapped some of what was there; then it is gone for the program, too.
- */
-static void settle_failure(uint64_t start, uint64_t end)
+void map_settle(uint64_t start, uint64_t end)
 {
 	struct vma *v = vma_find(&mm.set, start);
 
@@ -205,6 +201,8 @@ static long host_map(const struct request *r)
 	long ret;
 
 	pool_claim(r->addr, r->addr + r->len);
+	if (!is_anon(r))
+		flags |= (uint64_t)r->flags & MAP_GROWSDOWN;
 	if ((r->flags & MAP_TYPE) == MAP_SHARED_VALIDATE)
 		flags |= (uint64_t)r->flags & ~(uint64_t)PLAIN_FLAGS;
 	ret = host_call(__NR_mmap, r->addr, r->len, (uint64_t)r->prot, flags,
@@ -213,7 +211,7 @@ static long host_map(const struct request *r)
 	if (ret != (long)r->addr) {
 		AZ_ASSERT(ret < 0);
 		if (ret == -ENOMEM)
-			settle_failure(r->addr, r->addr + r->len);
+			map_settle(r->addr, r->addr + r->len);
 		return ret;
 	}
 	if (wants_huge(r))
@@ -259,8 +257,6 @@ static long map_locked(struct request *r, uint32_t vflags)
 		return err;
 	r->vflags |= vflags;
 	tag.charge = mm_charge(r->vflags, r->len);
-	if (tag.charge)
-		r->vflags |= VMA_CHARGED;
 	if (r->flags & MAP_FIXED)
 		vma_overlap(&mm.set, r->addr, r->addr + r->len, &gone);
 	err = mm_admit(r->vflags, r->len, tag.charge, &gone);
@@ -364,7 +360,7 @@ long unmap_locked(uint64_t start, uint64_t end)
 {
 	long err;
 
-	if (vma_free_range(&mm.set, start, end))
+	if (start >= end || vma_free_range(&mm.set, start, end))
 		return 0;
 	err = vma_reserve(&mm.set);
 	if (err)

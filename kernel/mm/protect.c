@@ -26,12 +26,15 @@ static struct change change_of(const struct vma *v, uint64_t lo, uint64_t hi,
 {
 	struct change c = { .flags = (v->flags & ~(uint32_t)PROT_ALL) | prot };
 
-	/* Linux's mprotect_fixup(): private memory counts from here on. */
-	if ((prot & PROT_WRITE) &&
-	    !(v->flags & (VMA_CHARGED | VMA_WRITE | VMA_SHARED | VMA_NORESERVE |
-			  VMA_HUGETLB))) {
-		c.charge = mm_charge(c.flags, hi - lo);
-		c.flags |= VMA_CHARGED;
+	/*
+	 * Private memory counts from here on (Linux's mprotect_fixup()), unless
+	 * it does already because it was writable before.
+	 */
+	if ((prot & PROT_WRITE) && !(v->flags & (VMA_WRITE | VMA_SHARED))) {
+		uint64_t had = vma_charge(v, lo, hi);
+		uint64_t want = mm_charge(c.flags, hi - lo);
+
+		c.charge = want > had ? want - had : 0;
 	}
 	return c;
 }

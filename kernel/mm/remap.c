@@ -2,9 +2,10 @@
 /*
  * remap.c - mremap(2).
  *
- * Checks come first and in Linux's order (mm/mremap.c); then room is made at
- * the target and behind the source, as Linux does; then the host moves the
- * pages with one call, and the tree follows. mm.lock is held throughout.
+ * Checks come first and in Linux's order (mm/mremap.c); then the host moves
+ * the pages with one call, which also makes room at the target and cuts off
+ * what a shrinking source leaves behind; then the tree follows. mm.lock is
+ * held throughout.
  */
 #include <asm/unistd.h>
 #include <linux/mman.h>
@@ -17,7 +18,7 @@
 /* Anonymous memory like this can grow by mapping more of the same. */
 #define PLAIN_FLAGS                                                    \
 	(VMA_READ | VMA_WRITE | VMA_EXEC | VMA_NORESERVE | VMA_STACK | \
-	 VMA_CHARGED | VMA_AUTOHUGE)
+	 VMA_AUTOHUGE)
 
 struct remap {
 	uint64_t addr, old_len, new_len, to;
@@ -57,7 +58,7 @@ static uint64_t extra_charge(const struct remap *r, const struct vma *v)
 {
 	uint64_t more;
 
-	if (!(v->flags & VMA_CHARGED) || !r->old_len)
+	if ((v->flags & VMA_SHARED) || !(v->charge || (v->flags & VMA_WRITE)))
 		return 0;
 	more = r->new_len > r->old_len ? r->new_len - r->old_len : 0;
 	if (r->flags & MREMAP_DONTUNMAP)
@@ -93,8 +94,7 @@ static long check_source(const struct remap *r, const struct vma *v)
 static bool wants_huge(const struct vma *v, uint64_t len)
 {
 	return len >= HUGE_LIMIT && !v->object &&
-	       (v->flags & ~(uint32_t)VMA_AUTOHUGE & ~(uint32_t)VMA_CHARGED) ==
-		   (VMA_READ | VMA_WRITE);
+	       (v->flags & ~(uint32_t)VMA_AUTOHUGE) == (VMA_READ | VMA_WRITE);
 }
 
 static long host_grow(const struct remap *r, const struct vma *v)
@@ -158,21 +158,6 @@ static long target(struct remap *r, const struct vma *v)
 	return r->to ? 0 : -ENOMEM;
 }
 
-/* Unmap what is in the way, and what a shrinking source leaves behind. */
-static long make_room(struct remap *r)
-{
-	long err = unmap_locked(r->to, r->to + r->new_len);
-
-	if (err)
-		return err;
-	pool_claim(r->to, r->to + r->new_len);
-	if (r->old_len > r->new_len) {
-		err = unmap_locked(r->addr + r->new_len, r->addr + r->old_len);
-		r->old_len = r->new_len;
-	}
-	return err ? err : vma_reserve(&mm.set);
-}
-
 /* MREMAP_DONTUNMAP leaves the source, empty and unlocked. */
 static void unlock_source(const struct remap *r, struct vma *v)
 {
@@ -182,44 +167,53 @@ static void unlock_source(const struct remap *r, struct vma *v)
 	vma_join(&mm.set, v);
 }
 
-static long move(struct remap *r, struct vma *v)
+/* The tree follows: r->addr has become r->to. */
+static void move_vma(const struct remap *r, struct vma *v, uint64_t more,
+		     uint32_t hints)
 {
 	uint64_t end = r->addr + r->old_len;
+	struct vma_tag tag = { .object = v->object,
+			       .flags = v->flags | hints,
+			       .charge = more };
+	uint64_t kept = MIN(end, r->addr + r->new_len);
 	struct vma_totals moved;
-	struct vma_tag tag = { .object = v->object, .flags = v->flags };
-	uint64_t more = extra_charge(r, v);
-	bool huge = wants_huge(v, r->new_len);
-	long ret = target(r, v);
 
-	if (!ret)
-		ret = make_room(r);
-	if (ret)
-		return ret;
-	end = r->addr + r->old_len;
-	v = vma_find(&mm.set, r->addr);
 	if (v->object)
 		tag.offset = v->offset + (r->addr - v->start);
-	vma_overlap(&mm.set, r->addr, end, &moved);
-	/* One vma here may be two on the host (map_hugify): make it one. */
-	if ((v->flags & VMA_AUTOHUGE) && r->old_len)
-		host_call(__NR_madvise, r->addr, r->old_len, MADV_HUGEPAGE, 0,
-			  0, 0);
-	ret = host_call(__NR_mremap, r->addr, r->old_len, r->new_len,
-			r->flags | MREMAP_MAYMOVE | MREMAP_FIXED, r->to, 0);
-	if (ret < 0)
-		return ret;
-	if (huge) {
-		map_hugify(r->to, r->to + r->new_len);
-		tag.flags |= VMA_AUTOHUGE;
-	}
-	tag.charge = more;
+	vma_overlap(&mm.set, r->addr, kept, &moved);
 	if (r->flags & MREMAP_DONTUNMAP) {
 		unlock_source(r, v);
 	} else if (r->old_len) {
 		tag.charge += moved.charged;
 		mm_remove(r->addr, end);
 	}
+	mm_remove(r->to, r->to + r->new_len);
 	mm_insert(r->to, r->to + r->new_len, &tag);
+}
+
+static long move(struct remap *r, struct vma *v)
+{
+	uint64_t more = extra_charge(r, v);
+	bool huge = wants_huge(v, r->new_len);
+	long ret = target(r, v);
+
+	if (ret)
+		return ret;
+	pool_claim(r->to, r->to + r->new_len);
+	/* One vma here may be two on the host (map_hugify): make it one. */
+	if ((v->flags & VMA_AUTOHUGE) && r->old_len)
+		host_call(__NR_madvise, r->addr, r->old_len, MADV_HUGEPAGE, 0,
+			  0, 0);
+	ret = host_call(__NR_mremap, r->addr, r->old_len, r->new_len,
+			r->flags | MREMAP_MAYMOVE | MREMAP_FIXED, r->to, 0);
+	if (ret < 0) {
+		map_settle(r->to, r->to + r->new_len);
+		map_settle(r->addr, r->addr + r->old_len);
+		return ret;
+	}
+	if (huge)
+		map_hugify(r->to, r->to + r->new_len);
+	move_vma(r, v, more, huge ? VMA_AUTOHUGE : 0);
 	return (long)r->to;
 }
 

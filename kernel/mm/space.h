@@ -78,6 +78,11 @@ int mm_may_lock(uint64_t len, uint64_t already);
 
 /* unmap_locked - munmap for a checked range, the lock being held. */
 long unmap_locked(uint64_t start, uint64_t end);
+/*
+ * map_settle - the host would not map over [start, end). Kernels before 6.12
+ * may have unmapped some of what was there; then it is gone from the tree too.
+ */
+void map_settle(uint64_t start, uint64_t end);
 /* map_hugify - ask the host for big pages in a new mapping. */
 void map_hugify(uint64_t start, uint64_t end);
 

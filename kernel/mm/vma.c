@@ -547,6 +547,14 @@ void vma_retag(struct vma_set *s, struct vma *v, uint32_t flags,
 	update_up(v); /* a stack's guard gap may come or go */
 }
 
+/* As split shares it out: the upper part first. */
+uint64_t vma_charge(const struct vma *v, uint64_t lo, uint64_t hi)
+{
+	uint64_t left = v->charge - MIN(v->charge, v->end - hi);
+
+	return MIN(left, hi - lo);
+}
+
 void vma_overlap(const struct vma_set *s, uint64_t start, uint64_t end,
 		 struct vma_totals *sum)
 {
@@ -554,11 +562,8 @@ void vma_overlap(const struct vma_set *s, uint64_t start, uint64_t end,
 	for (const struct vma *v = vma_find(s, start); v && v->start < end;
 	     v = v->next) {
 		uint64_t lo = MAX(v->start, start), hi = MIN(v->end, end);
-		uint64_t charge = v->charge;
 
-		/* As split shares it out: the upper part first. */
-		charge -= MIN(charge, v->end - hi);
-		totals_add(sum, v->flags, hi - lo, MIN(charge, hi - lo));
+		totals_add(sum, v->flags, hi - lo, vma_charge(v, lo, hi));
 	}
 }
 

@@ -104,6 +104,9 @@ void vma_retag(struct vma_set *s, struct vma *v, uint32_t flags,
 /* vma_join - merge v with its neighbours if they are equal. */
 struct vma *vma_join(struct vma_set *s, struct vma *v);
 
+/* vma_charge - what would be charged of v if only [lo, hi) were left. */
+uint64_t vma_charge(const struct vma *v, uint64_t lo, uint64_t hi);
+
 /* vma_overlap - what vma_remove(start, end) would take off the totals. */
 void vma_overlap(const struct vma_set *s, uint64_t start, uint64_t end,
 		 struct vma_totals *sum);

@@ -20,20 +20,26 @@
 #define CSIGNAL_MASK 0xffULL
 #define THREAD_FLAGS (CLONE_VM | CLONE_SIGHAND | CLONE_THREAD)
 
+/* Combinations that make no sense: kernel/fork.c:copy_process. */
 static int clone_check(uint64_t flags)
 {
 	if ((flags & CLONE_THREAD) && !(flags & CLONE_SIGHAND))
 		return -EINVAL;
 	if ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM))
 		return -EINVAL;
-	if ((flags & (CLONE_NEWNS | CLONE_FS)) == (CLONE_NEWNS | CLONE_FS))
+	if ((flags & CLONE_NEWNS) && (flags & CLONE_FS))
 		return -EINVAL;
-	/* A thread with files or a directory of its own is not possible. */
-	if ((flags & (CLONE_FILES | CLONE_FS)) != (CLONE_FILES | CLONE_FS))
-		return -EINVAL;
-	if (flags & CLONE_PIDFD)
+	if ((flags & CLONE_NEWUSER) && (flags & CLONE_FS))
 		return -EINVAL;
 	return 0;
+}
+
+/* A thread with files, a directory or an fd of its own is not possible. */
+static int clone_check_thread(uint64_t flags)
+{
+	if ((flags & (CLONE_FILES | CLONE_FS)) != (CLONE_FILES | CLONE_FS))
+		return -EINVAL;
+	return flags & CLONE_PIDFD ? -EINVAL : 0;
 }
 
 static long clone_thread(const struct clone_args *ca)
@@ -74,13 +80,15 @@ static long clone_thread(const struct clone_args *ca)
 
 static long clone_any(const struct clone_args *ca)
 {
-	int err;
+	int err = clone_check(ca->flags);
 
+	if (err)
+		return err;
 	if (!(ca->flags & CLONE_VM) && ca->exit_signal == SIGCHLD)
 		return process_fork(ca);
 	if ((ca->flags & THREAD_FLAGS) != THREAD_FLAGS)
 		return process_refused("clone");
-	err = clone_check(ca->flags);
+	err = clone_check_thread(ca->flags);
 	return err ? err : clone_thread(ca);
 }
 

@@ -59,6 +59,7 @@ static void run_traced(const struct az_call_desc *d, uint32_t nr,
 	long r;
 
 	offload_how();
+	strace_enter(&before, nr);
 	r = run(d, nr, a);
 	if (nr != AZ_SYS_rt_sigreturn)
 		frame->rax = (uint64_t)r;

@@ -330,12 +330,31 @@ const char *offload_how(void)
 	return s ? s : "local";
 }
 
+static bool fd_hidden(uint64_t fd)
+{
+	return (uint32_t)fd - BOOT->fd_hidden_lo <
+	       BOOT->fd_hidden_hi - BOOT->fd_hidden_lo;
+}
+
+/* Does the call name a descriptor of the owner? Those do not exist. */
+static bool names_hidden_fd(const struct az_call_desc *d, const uint64_t a[6])
+{
+	for (uint32_t i = 0; i < d->nargs; i++)
+		if (unlikely(fd_hidden(a[i])) &&
+		    (d->arg[i].kind == AZ_ARG_FD ||
+		     d->arg[i].kind == AZ_ARG_DIRFD))
+			return true;
+	return false;
+}
+
 long offload(uint32_t nr, const uint64_t a[6])
 {
 	const struct az_call_desc *d = call_desc(nr);
 	struct thread *t = thread_self();
 	long r;
 
+	if (unlikely(names_hidden_fd(d, a)))
+		return -EBADF;
 	t->offload_raised = 0;
 	t->offload_by_ring = 0;
 	if (d->attrs & AZ_ATTR_CREDS) {

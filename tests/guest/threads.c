@@ -207,12 +207,13 @@ static void check_errors(void)
 	pthread_attr_t attr;
 	void *r;
 
+#ifdef __GLIBC__ /* musl waits for ever */
 	MUST(pthread_create(&t, NULL, join_itself, NULL) == 0);
 	MUST(pthread_join(t, &r) == 0);
-#ifdef __GLIBC__
 	IS((intptr_t)r, EDEADLK, "a thread cannot join itself");
 #else
-	OK(1, "a thread cannot join itself");
+	(void)join_itself;
+	(void)r;
 #endif
 	MUST(pthread_attr_init(&attr) == 0);
 	IS(pthread_attr_setstacksize(&attr, 100), EINVAL, "a tiny stack");
