@@ -19,6 +19,8 @@
 #include "sys/sys.h"
 
 #define COMM_FILES 16
+#define R_OK       4
+#define W_OK       2
 
 struct comm_file {
 	int32_t fd, tid;
@@ -217,6 +219,18 @@ static long memfd_make(const char *name, bool cloexec)
 			 0, 0);
 }
 
+static uint64_t access_mode(uint64_t flags)
+{
+	switch (flags & O_ACCMODE) {
+	case O_RDONLY:
+		return R_OK;
+	case O_WRONLY:
+		return W_OK;
+	default:
+		return R_OK | W_OK;
+	}
+}
+
 static int open_allowed(const struct vpath *v, uint64_t flags)
 {
 	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
@@ -227,9 +241,10 @@ static int open_allowed(const struct vpath *v, uint64_t flags)
 		return -EACCES;
 	if ((flags & O_ACCMODE) != O_RDONLY && !(v->file->flags & VFILE_COMM))
 		return -EACCES;
-	/* Not in this chroot, or no /proc at all: Linux's own answer. */
-	return (int)host_call(__NR_faccessat, (uint64_t)AT_FDCWD,
-			      (uint64_t)v->host, 0, 0, 0, 0);
+	/* Not in this chroot, no /proc at all, not allowed: as Linux says. */
+	return (int)host_call(__NR_faccessat2, (uint64_t)AT_FDCWD,
+			      (uint64_t)v->host, access_mode(flags), AT_EACCESS,
+			      0, 0);
 }
 
 static long open_comm(const struct vpath *v, uint64_t flags)
