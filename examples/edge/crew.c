@@ -46,7 +46,7 @@ static int photo_alloc(struct photo *p)
 	f->grey = p->image.pixel;
 	f->gradient = malloc(pixels * 5);
 	if (!f->gradient) {
-		fprintf(stderr, "edge: %s: %s\n", p->path, strerror(errno));
+		fprintf(stderr, "edge: %s: %m\n", p->path);
 		return -1;
 	}
 	f->blur = (uint8_t *)f->gradient + 2 * pixels;
@@ -71,7 +71,7 @@ static int photo_write(struct photo *p, uint32_t piece)
 		return image_write(&out, p->sobel);
 	}
 	if (filter_trace(&p->filter)) {
-		fprintf(stderr, "edge: %s: %s\n", p->path, strerror(errno));
+		fprintf(stderr, "edge: %s: %m\n", p->path);
 		return -1;
 	}
 	out.pixel = p->filter.blur;

@@ -96,7 +96,7 @@ static int jpeg_read(struct image *img, FILE *file, const char *path)
 	if (setjmp(failure.back))
 		fprintf(stderr, "edge: %s: %s\n", path, failure.why);
 	else if (jpeg_scan(&info, img, file))
-		fprintf(stderr, "edge: %s: %s\n", path, strerror(errno));
+		fprintf(stderr, "edge: %s: %m\n", path);
 	else
 		result = 0;
 	jpeg_destroy_decompress(&info);
@@ -105,6 +105,7 @@ static int jpeg_read(struct image *img, FILE *file, const char *path)
 
 static int png_read(struct image *img, FILE *file, const char *path)
 {
+	const png_color black = { 0, 0, 0 };
 	png_image png;
 
 	memset(&png, 0, sizeof(png));
@@ -117,11 +118,10 @@ static int png_read(struct image *img, FILE *file, const char *path)
 	img->height = png.height;
 	if (image_alloc(img)) {
 		png_image_free(&png);
-		fprintf(stderr, "edge: %s: %s\n", path, strerror(errno));
+		fprintf(stderr, "edge: %s: %m\n", path);
 		return -1;
 	}
-	if (png_image_finish_read(&png, &(png_color){ 0, 0, 0 }, img->pixel, 0,
-				  NULL))
+	if (png_image_finish_read(&png, &black, img->pixel, 0, NULL))
 		return 0;
 fail:
 	fprintf(stderr, "edge: %s: %s\n", path, png.message);
@@ -139,7 +139,7 @@ int image_read(struct image *img, const char *path)
 	memset(img, 0, sizeof(*img));
 	file = fopen(path, "rb");
 	if (!file || (fread(magic, 1, 4, file) < 4 && ferror(file))) {
-		fprintf(stderr, "edge: %s: %s\n", path, strerror(errno));
+		fprintf(stderr, "edge: %s: %m\n", path);
 		goto out;
 	}
 	rewind(file);
