@@ -4,8 +4,8 @@
  *
  * What Linux's loader (fs/binfmt_elf.c) accepts is accepted and means the
  * same; refused is, beyond that, only what would die of a signal on Linux
- * before its first instruction: segments outside the file, overlapping, or
- * none with the entry point in it.
+ * before its first instruction: segments outside the file, or none with the
+ * entry point in it. Segments may overlap, as on Linux: the later one counts.
  *
  * Sums are formed only of values already bounded: addresses by ELF_MAX_ADDR,
  * offsets by the file's size, which is below 2^63.
@@ -99,18 +99,6 @@ int elf_parse_header(const void *head, size_t head_len, uint64_t file_size,
 	return 0;
 }
 
-static bool overlaps(const struct elf_info *out, const struct elf_seg *s)
-{
-	for (uint32_t i = 0; i < out->nsegs; i++) {
-		const struct elf_seg *o = &out->seg[i];
-
-		if (s->vaddr < o->vaddr + o->memsz &&
-		    o->vaddr < s->vaddr + s->memsz)
-			return true;
-	}
-	return false;
-}
-
 static void grow_span(struct elf_info *out, const struct elf_seg *s,
 		      uint64_t align)
 {
@@ -149,8 +137,6 @@ static int parse_load(const Elf64_Phdr *ph, uint64_t file_size,
 	if (s.filesz && ((s.offset ^ s.vaddr) & PAGE_MASK_LOW))
 		return refuse(out, "has a segment that no page can hold: file "
 				   "offset and address differ modulo 4096");
-	if (overlaps(out, &s))
-		return refuse(out, "has segments that overlap");
 	/* As Linux: where the last segment that has the table puts it. */
 	if (s.offset <= out->phoff && out->phoff - s.offset < s.filesz)
 		out->phdr_vaddr = out->phoff - s.offset + s.vaddr;

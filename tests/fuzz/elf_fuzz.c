@@ -35,9 +35,6 @@ static void check_segment(const struct elf_info *e, uint32_t i, uint64_t size)
 		CHECK(s->offset % 4096 == s->vaddr % 4096);
 	}
 	CHECK(!(s->flags & ~(ELF_READ | ELF_WRITE | ELF_EXEC)));
-	for (uint32_t j = 0; j < i; j++)
-		CHECK(s->vaddr + s->memsz <= e->seg[j].vaddr ||
-		      e->seg[j].vaddr + e->seg[j].memsz <= s->vaddr);
 }
 
 static void check_info(const struct elf_info *e, uint64_t size)
