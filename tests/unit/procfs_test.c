@@ -33,6 +33,7 @@
 #define MAP_FIXED_ANY 0x32 /* MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS */
 #define TID           0x400001
 #define FILE_AT       0x100000000000UL
+#define BUF_AT        0x100000100000UL /* where results go */
 
 static int ntests, nfailed;
 
@@ -216,6 +217,7 @@ static void set_up(void)
 	core0.current = &second;
 	host_call(SYS_arch_prctl, ARCH_SET_GS, (uint64_t)&core0, 0, 0, 0, 0);
 
+	host_call(SYS_mmap, BUF_AT, 4096, 3, MAP_FIXED_ANY, (uint64_t)-1, 0);
 	fd = open("/bin/true", O_RDONLY);
 	host_call(SYS_mmap, FILE_AT, 0x2000, 1, 0x12, (uint64_t)fd, 0x1000);
 	close(fd);
@@ -283,7 +285,7 @@ static void list(const char *path, unsigned int size)
 {
 	long fd = openat_(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
 	char *out = text;
-	char buf[4096];
+	char *buf = (char *)BUF_AT;
 	long n = 0;
 
 	*out++ = ' ';
@@ -462,12 +464,13 @@ static void test_links(void)
 	uint64_t a[6] = { (uint64_t) "/proc/self/exe", (uint64_t)buf, 63 };
 	char want[64];
 
+	memset(buf, 0, 64);
 	ok(sys_readlink(a) == 9 && strcmp(buf, "/bin/true") == 0, "exe");
 	a[2] = 4;
 	ok(sys_readlink(a) == 4, "a short buffer cuts the link");
 	a[0] = (uint64_t) "/proc/thread-self";
 	a[2] = 63;
-	memset(buf, 0, sizeof(buf));
+	memset(buf, 0, 64);
 	snprintf(want, sizeof(want), "%d/task/%d", getpid(), TID);
 	sys_readlink(a);
 	ok(strcmp(buf, want) == 0, "thread-self");
