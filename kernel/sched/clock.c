@@ -13,7 +13,7 @@
  * flat (line_at), so that nobody can have read more of it than that, and a
  * clock not read for hours may be set right in one step.
  *
- * Locking: resync_lock guards the statics below and the writing of clock_vvar.
+ * Locking: resync_lock guards the variables below and the writing of clock_vvar.
  * It is only ever tried: who does not get it uses the old line. It is held
  * over host_call, and clock_mono() may be called with any other spinlock held:
  * nothing else is taken under it. clock_vvar is read without it, by seq.

@@ -292,7 +292,8 @@ static int interp_load(struct loader *l)
 
 static int map_vdso(const struct image *im)
 {
-	uint64_t size = (uint64_t)(_binary_vdso_so_end - _binary_vdso_so_start);
+	uint64_t size =
+	    (uint64_t)_binary_vdso_so_end - (uint64_t)_binary_vdso_so_start;
 	uint64_t vvar = (uint64_t)&clock_vvar;
 	long r = mm_map(VDSO_ADDR, size, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,

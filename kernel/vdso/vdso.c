@@ -3,9 +3,10 @@
  * vdso.c - the functions that a C library finds through AT_SYSINFO_EHDR.
  *
  * Runs as part of the program: on its stack, with its signals, with nothing of
- * its own but the address in vvar_slot. What it cannot tell, because the clock's
- * parameters are due to be renewed or the clock is not one of ours, it asks
- * with an ordinary system call, which renews them (clock.c:clock_resync).
+ * its own but the address in vvar_slot. What it cannot tell, because the
+ * parameters of the clock are due to be renewed or the clock is not one of
+ * ours, it asks with an ordinary system call, which renews them
+ * (clock.c:clock_resync).
  */
 #include "vdso/vdso.h"
 
