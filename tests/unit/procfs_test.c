@@ -32,8 +32,8 @@
 
 #define MAP_FIXED_ANY 0x32 /* MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS */
 #define TID           0x400001
-#define FILE_AT       0x100000000000UL
-#define BUF_AT        0x100000100000UL /* where results go */
+#define FILE_AT       0x110000000000UL
+#define BUF_AT        0x120000000000UL /* where results go */
 
 static int ntests, nfailed;
 
@@ -405,18 +405,18 @@ static void test_maps(void)
 	char line[256];
 
 	slurp("/proc/self/maps");
-	ok(strncmp(text, "100000000000-100000002000 r--p 00001000 ", 40) == 0 &&
+	ok(strncmp(text, "110000000000-110000002000 r--p 00001000 ", 40) == 0 &&
 	       has("true\n"),
 	   "a file mapping has Linux's name and offset");
 	snprintf(line, sizeof(line), "%s%*s\n",
-		 "100000002000-100000005000 rw-p 00000000 00:00 0 ", 31,
+		 "110000002000-110000005000 rw-p 00000000 00:00 0 ", 31,
 		 "[heap]");
 	ok(has(line), "the heap, in Linux's columns");
 	ok(has("\n200000000000-200000001000 ---p 00000000 00:00 0 \n"),
 	   "an anonymous mapping");
 	ok(!has("[stack]") && !has("libasan"), "nothing of the owner's");
 	slurp("/proc/self/smaps");
-	ok(has("100000000000-") && has("Rss:") && !has("[stack]"), "smaps");
+	ok(has("110000000000-") && has("Rss:") && !has("[stack]"), "smaps");
 	slurp("/proc/self/smaps_rollup");
 	ok(has("[rollup]\nRss:"), "smaps_rollup");
 }
@@ -460,7 +460,7 @@ static void test_comm(void)
 
 static void test_links(void)
 {
-	char buf[64] = { 0 };
+	char *buf = (char *)BUF_AT;
 	uint64_t a[6] = { (uint64_t) "/proc/self/exe", (uint64_t)buf, 63 };
 	char want[64];
 
