@@ -209,20 +209,20 @@ static void probe_platforms(void)
 
 /* --- the machine --- */
 
+/* CPUID leaves 0x80000002 to 0x80000004: the name, padded with blanks. */
 static void cpu_model(char *buf, size_t size)
 {
-	unsigned int r[12], i, max = __get_cpuid_max(0x80000000, NULL);
-	const char *s = (const char *)r;
+	unsigned int r[12] = { 0 }, *w = r, leaf;
+	const char *s = (const char *)r, *end = (const char *)&r[12];
 
 	buf[0] = '\0';
-	if (max < 0x80000004)
+	if (__get_cpuid_max(0x80000000, NULL) < 0x80000004)
 		return;
-	for (i = 0; i < 3; i++)
-		__cpuid(0x80000002 + i, r[4 * i], r[4 * i + 1], r[4 * i + 2],
-			r[4 * i + 3]);
-	while (*s == ' ' && s < (const char *)(r + 12))
+	for (leaf = 0x80000002; leaf <= 0x80000004; leaf++, w += 4)
+		__cpuid(leaf, w[0], w[1], w[2], w[3]);
+	while (s < end && *s == ' ')
 		s++;
-	(void)snprintf(buf, size, "%.*s", (int)((const char *)(r + 12) - s), s);
+	(void)snprintf(buf, size, "%.*s", (int)(end - s), s);
 }
 
 static json_t *info_machine(void)

@@ -248,7 +248,7 @@ static int reaped_status(const struct subject *s, int *wstatus)
 /* What the unikernel said last, if it got to say it. */
 static int told_status(const struct subject *s, int *wstatus)
 {
-	const size_t at = offsetof(struct az_stats, exit_status);
+	const off_t at = offsetof(struct az_stats, exit_status);
 	uint32_t word[2];
 
 	_Static_assert(offsetof(struct az_stats, exited) ==

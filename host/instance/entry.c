@@ -185,6 +185,7 @@ int entry_list(char (**out)[NAME_MAX_BYTES])
 		close(root);
 		return -ENOMEM;
 	}
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has dir */
 	while (n >= 0 && (d = readdir(dir)) != NULL)
 		if (name_valid(d->d_name))
 			n = list_append(out, n, d->d_name);

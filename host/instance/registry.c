@@ -173,19 +173,21 @@ void registry_serve(int control_fd, int stats_fd,
  */
 static int registry_line(const char *line, struct registry_name *out)
 {
-	const char *s = strstr(line, " @" PREFIX);
-	char tail[REGISTRY_NAME_MAX + 1];
-	unsigned long inode;
-	unsigned int uid;
+	static const char mark[] = " @" PREFIX;
+	const char *path = strstr(line, mark), *inode;
+	size_t len;
+	char *name;
 
-	if (!s || sscanf(line, "%*s %*s %*s %*s %*s %*s %lu", &inode) != 1)
+	if (!path)
 		return -EINVAL;
-	if (sscanf(s, " @" PREFIX "%u/%64s", &uid, tail) != 2 ||
-	    strlen(tail) >= REGISTRY_NAME_MAX)
+	for (inode = path; inode > line && inode[-1] != ' ';)
+		inode--;
+	out->inode = strtoul(inode, NULL, 10);
+	out->uid = (uid_t)strtoul(path + sizeof(mark) - 1, &name, 10);
+	len = strlen(name);
+	if (*name != '/' || len < 2 || len > sizeof(out->name))
 		return -EINVAL;
-	out->uid = uid;
-	out->inode = inode;
-	memcpy(out->name, tail, strlen(tail) + 1);
+	memcpy(out->name, name + 1, len);
 	return 0;
 }
 
@@ -361,6 +363,7 @@ static bool process_holds(const char *pid, ino_t inode)
 	dir = opendir(path);
 	if (!dir)
 		return false;
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has dir */
 	while (!found && (d = readdir(dir)) != NULL) {
 		n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
 		link[n > 0 ? n : 0] = '\0';
@@ -378,6 +381,7 @@ pid_t registry_pid(const struct registry_name *which)
 
 	if (!dir)
 		return -ESRCH;
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has dir */
 	while (pid < 0 && (d = readdir(dir)) != NULL)
 		if (isdigit((unsigned char)d->d_name[0]) &&
 		    process_holds(d->d_name, which->inode))

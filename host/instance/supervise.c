@@ -432,9 +432,9 @@ int supervise_attached(struct instance_config *cfg, int *wstatus,
 	if (child_ask(&c, cfg->name) != 0)
 		return EXIT_AZALEA;
 	(void)sigfillset(&all);
-	(void)sigprocmask(SIG_BLOCK, &all, &old);
+	(void)pthread_sigmask(SIG_BLOCK, &all, &old);
 	if (child_fork(&c) == 0) {
-		(void)sigprocmask(SIG_SETMASK, &old, NULL);
+		(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 		close(c.sock);
 		if (getppid() == self)
 			(void)instance_run(cfg);
@@ -449,6 +449,6 @@ int supervise_attached(struct instance_config *cfg, int *wstatus,
 	attached_relay(&c, &all, wstatus);
 	child_receive(&c);
 	*stats = child_stats(&c, cfg->ncores);
-	(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return 0;
 }

@@ -200,7 +200,7 @@ int elfcheck_file(int fd, const void *head, size_t len, uint64_t size,
 		return check_segments(
 		    fd, (const void *)((const char *)head + eh->e_phoff),
 		    eh->e_phnum, size, reason);
-	phdrs = malloc(bytes);
+	phdrs = malloc(PHDRS_MAX);
 	if (!phdrs)
 		return refuse(reason, "no memory left to read its headers");
 	if (pread(fd, phdrs, bytes, (off_t)eh->e_phoff) == (ssize_t)bytes)

@@ -14,7 +14,7 @@
 #define EXIT_NOTFOUND 127 /* the program is not there */
 
 /* error_verb - the word after "azalea: " in all messages from here on. */
-void error_verb(const char *verb);
+void error_verb(const char *word);
 
 /* error_say - one line on stderr, in one write. */
 void error_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

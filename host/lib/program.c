@@ -166,6 +166,7 @@ static int candidate_open(struct candidate *c, const char *path,
 {
 	int err;
 
+	c->size = c->head_len = 0;
 	c->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (c->fd < 0)
 		return open_failed(path, via, errno);

@@ -89,8 +89,12 @@ char *const *script_argv(const struct script *sc, const char *path,
 	if (sc->arg[0])
 		new[i++] = strdup(sc->arg);
 	new[i++] = strdup(path);
-	if (!new[0] || !new[1] || !new[i - 1])
+	if (!new[0] || !new[1] || !new[i - 1]) {
+		while (i)
+			free(new[--i]);
+		free(new);
 		return NULL;
+	}
 	for (argv++; n > 1; n--)
 		new[i++] = *argv++;
 	return new;

@@ -105,8 +105,8 @@ const char *size_format(uint64_t bytes, char buf[SIZE_TEXT_MAX])
 {
 	static const char *const unit[] = { "KiB", "MiB", "GiB",
 					    "TiB", "PiB", "EiB" };
-	double v = (double)bytes;
-	int i = -1, n;
+	double v = (double)bytes / 1024;
+	int i = 0, n;
 
 	if (bytes < 1024) {
 		n = snprintf(buf, SIZE_TEXT_MAX, "%dB", (int)bytes);
@@ -118,6 +118,8 @@ const char *size_format(uint64_t bytes, char buf[SIZE_TEXT_MAX])
 	}
 	/* One decimal, but not "64.0". */
 	n = snprintf(buf, SIZE_TEXT_MAX, "%.1f", v);
+	if (n < 0)
+		return "";
 	if (n > 2 && strcmp(buf + n - 2, ".0") == 0)
 		n -= 2;
 	n = snprintf(buf + n, SIZE_TEXT_MAX - (size_t)n, "%s", unit[i]);

@@ -3,7 +3,7 @@
 #
 # $AZALEA is the binary, build/azalea if unset. Each test has a run directory of its own; names of
 # instances are unique, since the registry is one for all tests of a machine.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 bats_require_minimum_version 1.5.0
 

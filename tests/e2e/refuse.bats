@@ -38,7 +38,7 @@ load common
 @test "a truncated program: 126, wherever it was cut" {
 	local n
 	for n in 10 63 100 4096 20000; do
-		head -c $n "$(type -P true)" >cut
+		head -c $n "$(type -P true)" >"cut"
 		chmod +x cut
 		fails 126 "./cut: is truncated" ./cut
 	done
@@ -47,7 +47,7 @@ load common
 # foreign BYTES - the program true for a machine of that number
 foreign() {
 	cp "$(type -P true)" foreign
-	printf "$1" | dd of=foreign bs=1 seek=18 conv=notrunc status=none
+	printf '%b' "$1" | dd of=foreign bs=1 seek=18 conv=notrunc status=none
 }
 
 @test "a program for another machine: 126" {

@@ -177,6 +177,7 @@ sockets() {
 }
 
 @test "completion knows verbs, options, values and names" {
+	# shellcheck source=/dev/null
 	source "$BATS_TEST_DIRNAME/../../tools/azalea.bash-completion"
 	complete_words() {
 		COMP_WORDS=("$@")
