@@ -195,6 +195,8 @@ static void supervisor_settle(struct detached *d, int null)
 
 static void supervisor_keep(struct detached *d)
 {
+	size_t size = stats_size(d->cfg->ncores);
+	off_t from = 0;
 	int fd;
 
 	if (d->child.stats_fd < 0)
@@ -204,8 +206,7 @@ static void supervisor_keep(struct detached *d)
 	if (fd < 0)
 		return;
 	/* sendfile: no buffer here. A file cut short is refused on reading. */
-	(void)!sendfile(fd, d->child.stats_fd, &(off_t){ 0 },
-			stats_size(d->cfg->ncores));
+	(void)!sendfile(fd, d->child.stats_fd, &from, size);
 	close(fd);
 }
 

@@ -34,7 +34,7 @@ static char *find_end(char *s, const char *last)
 /* Where the line ends, or NULL if its first word may go on past the buffer. */
 static char *line_end(char *buf)
 {
-	char *last = buf + SCRIPT_HEAD - 1;
+	char *last = &buf[SCRIPT_HEAD - 1];
 	char *end = memchr(buf, '\n', SCRIPT_HEAD);
 
 	if (end)
