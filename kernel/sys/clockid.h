@@ -20,6 +20,13 @@
 
 #define TIMER_ABSTIME 1
 
+/*
+ * Timers with a shorter interval do not fire more often than this, ns: taking
+ * a signal and returning from its handler are two upcalls, some 50 us on pico,
+ * and the program must get on with its work.
+ */
+#define TIMER_STEP_MIN 100000ULL
+
 /* Times are ns in a uint64_t, at most this: 292 years. */
 #define TIME_MAX ((uint64_t)INT64_MAX)
 

@@ -26,9 +26,6 @@
 #define NSEC_PER_USEC 1000ULL
 #define USEC_PER_SEC  1000000LL
 
-/* An interval below this would leave the program no time to run. */
-#define STEP_MIN 20000ULL
-
 struct itimer {
 	struct timer timer;
 	struct clock clock;
@@ -87,7 +84,7 @@ static void expire(struct timer *t)
 	}
 	if (it->at)
 		timer_arm(t, MAX(clock_when(&it->clock, it->at),
-				 clock_mono() + (due ? STEP_MIN : 0)));
+				 clock_mono() + (due ? TIMER_STEP_MIN : 0)));
 	spin_unlock(&lock);
 	if (due)
 		signal_send_process(&si);

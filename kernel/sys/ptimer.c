@@ -149,7 +149,7 @@ static void expire(struct timer *t)
 	if (sent == 0)
 		skip(p);
 	else if (p->state == STATE_ARMED) /* taken already */
-		arm(p, 0);
+		arm(p, TIMER_STEP_MIN);
 	spin_unlock(&lock);
 }
 
@@ -165,7 +165,7 @@ void ptimer_delivered(struct siginfo *si)
 		if (p->interval) {
 			p->overrun += forward(p, clock_now(&p->clock));
 			p->overrun_last = p->overrun ? p->overrun - 1 : 0;
-			arm(p, 0);
+			arm(p, TIMER_STEP_MIN);
 		}
 		si->timer.overrun =
 		    (int32_t)MIN(p->overrun_last, (uint64_t)INT32_MAX);
