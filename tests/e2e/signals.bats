@@ -92,8 +92,7 @@ print(os.isatty(0), os.isatty(1), os.isatty(2), os.get_terminal_size(),
 	says "<status 130>"
 	tty ready '\x03' -- "$AZALEA" run "$PYTHON" -c '
 import time
-print("ready", flush=True)
-try: time.sleep(1000)
+try: print("ready", flush=True), time.sleep(1000)
 except KeyboardInterrupt: print("interrupted")'
 	says interrupted
 	says "<status 0>"
