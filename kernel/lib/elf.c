@@ -46,7 +46,7 @@ static bool range_in(uint64_t off, uint64_t len, uint64_t size)
 /* Linux looks at the machine only, which is what tells x86-64 from others. */
 static int check_ident(const Elf64_Ehdr *eh, struct elf_info *out)
 {
-	if (__builtin_memcmp(eh->e_ident, ELFMAG, SELFMAG))
+	if (__builtin_memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0)
 		return refuse(out, "is not an ELF file");
 	out->machine = eh->e_machine;
 	if (eh->e_machine == EM_386)
@@ -72,7 +72,7 @@ int elf_parse_header(const void *head, size_t head_len, uint64_t file_size,
 	int err;
 
 	__builtin_memset(out, 0, sizeof(*out));
-	if (head_len >= SELFMAG && __builtin_memcmp(head, ELFMAG, SELFMAG))
+	if (head_len >= SELFMAG && __builtin_memcmp(head, ELFMAG, SELFMAG) != 0)
 		return refuse(out, "is not an ELF file");
 	if (head_len < sizeof(eh) || file_size < sizeof(eh))
 		return refuse(out, "is too short for a program: truncated?");
@@ -185,7 +185,8 @@ int elf_parse_phdrs(const void *phdrs, size_t len, uint64_t file_size,
 	out->nsegs = 0;
 	out->align = PAGE_MASK_LOW + 1;
 	for (uint32_t i = 0; i < out->phnum && !err; i++) {
-		__builtin_memcpy(&ph, p + i * ELF_PHDR_SIZE, sizeof(ph));
+		__builtin_memcpy(&ph, p + (size_t)i * ELF_PHDR_SIZE,
+				 sizeof(ph));
 		if (ph.p_type == PT_LOAD)
 			err = parse_load(&ph, file_size, out);
 		else if (ph.p_type == PT_INTERP)

@@ -25,6 +25,11 @@ struct spec {
 	int size; /* of an integer argument, bytes */
 };
 
+/* A va_list that can be handed on by address, whatever its type is. */
+struct args {
+	va_list ap;
+};
+
 static void put_char(struct out *o, char c)
 {
 	if (o->len + 1 < o->size)
@@ -105,13 +110,13 @@ static void put_number(struct out *o, const struct spec *sp, char conv,
 		put_fill(o, ' ', sp->width - all);
 }
 
-static const char *parse_count(const char *f, size_t *n, va_list *ap,
+static const char *parse_count(const char *f, size_t *n, struct args *args,
 			       bool *negative)
 {
 	*n = 0;
 	*negative = false;
 	if (*f == '*') {
-		int v = va_arg(*ap, int);
+		int v = va_arg(args->ap, int);
 
 		*negative = v < 0;
 		*n = v < 0 ? -(size_t)v : (size_t)v;
@@ -122,7 +127,7 @@ static const char *parse_count(const char *f, size_t *n, va_list *ap,
 	return f;
 }
 
-static const char *parse_spec(const char *f, struct spec *sp, va_list *ap)
+static const char *parse_spec(const char *f, struct spec *sp, struct args *args)
 {
 	bool neg;
 
@@ -137,10 +142,10 @@ static const char *parse_spec(const char *f, struct spec *sp, va_list *ap)
 		else
 			break;
 	}
-	f = parse_count(f, &sp->width, ap, &neg);
+	f = parse_count(f, &sp->width, args, &neg);
 	sp->left |= neg;
 	if (*f == '.') {
-		f = parse_count(f + 1, &sp->prec, ap, &neg);
+		f = parse_count(f + 1, &sp->prec, args, &neg);
 		sp->has_prec = !neg;
 	}
 	if (*f == 'l' || *f == 'z') {
@@ -153,30 +158,28 @@ static const char *parse_spec(const char *f, struct spec *sp, va_list *ap)
 	return f;
 }
 
-static uint64_t arg_unsigned(const struct spec *sp, va_list *ap)
+static uint64_t arg_unsigned(const struct spec *sp, struct args *args)
 {
-	uint64_t v =
-	    sp->size == 8 ? va_arg(*ap, uint64_t) : va_arg(*ap, unsigned int);
+	uint64_t v = sp->size == 8 ? va_arg(args->ap, uint64_t)
+				   : va_arg(args->ap, unsigned int);
 
 	if (sp->size < 4)
 		v &= (1ULL << (8 * sp->size)) - 1;
 	return v;
 }
 
-static int64_t arg_signed(const struct spec *sp, va_list *ap)
+static int64_t arg_signed(const struct spec *sp, struct args *args)
 {
-	int64_t v = sp->size == 8 ? va_arg(*ap, int64_t) : va_arg(*ap, int);
+	uint64_t v = sp->size == 8 ? va_arg(args->ap, uint64_t)
+				   : va_arg(args->ap, unsigned int);
+	int unused = 64 - 8 * sp->size;
 
-	if (sp->size == 1)
-		v = (int8_t)v;
-	else if (sp->size == 2)
-		v = (int16_t)v;
-	return v;
+	return (int64_t)(v << unused) >> unused;
 }
 
 /* False: there is no such conversion. */
 static bool put_conv(struct out *o, const struct spec *sp, char conv,
-		     va_list *ap)
+		     struct args *args)
 {
 	int64_t v;
 	char c;
@@ -184,7 +187,7 @@ static bool put_conv(struct out *o, const struct spec *sp, char conv,
 	switch (conv) {
 	case 'd':
 	case 'i':
-		v = arg_signed(sp, ap);
+		v = arg_signed(sp, args);
 		put_number(o, sp, 'd', v < 0 ? -(uint64_t)v : (uint64_t)v,
 			   v < 0);
 		return true;
@@ -192,17 +195,18 @@ static bool put_conv(struct out *o, const struct spec *sp, char conv,
 	case 'x':
 	case 'X':
 	case 'o':
-		put_number(o, sp, conv, arg_unsigned(sp, ap), false);
+		put_number(o, sp, conv, arg_unsigned(sp, args), false);
 		return true;
 	case 'p':
-		put_number(o, sp, 'p', (uintptr_t)va_arg(*ap, void *), false);
+		put_number(o, sp, 'p', (uintptr_t)va_arg(args->ap, void *),
+			   false);
 		return true;
 	case 'c':
-		c = (char)va_arg(*ap, int);
+		c = (char)va_arg(args->ap, int);
 		put_padded(o, sp, &c, 1);
 		return true;
 	case 's':
-		put_string(o, sp, va_arg(*ap, const char *));
+		put_string(o, sp, va_arg(args->ap, const char *));
 		return true;
 	case '%':
 		put_char(o, '%');
@@ -216,9 +220,9 @@ size_t fmt_vformat(char *buf, size_t size, const char *fmt, va_list ap)
 {
 	struct out o = { .buf = buf, .size = size };
 	struct spec sp;
-	va_list args;
+	struct args args;
 
-	va_copy(args, ap);
+	va_copy(args.ap, ap);
 	while (*fmt) {
 		const char *start = fmt;
 
@@ -232,7 +236,7 @@ size_t fmt_vformat(char *buf, size_t size, const char *fmt, va_list ap)
 		else
 			put_bytes(&o, start, (size_t)(fmt - start));
 	}
-	va_end(args);
+	va_end(args.ap);
 	if (size)
 		buf[o.len < size ? o.len : size - 1] = '\0';
 	return o.len;

@@ -32,34 +32,46 @@ struct u16_any {
 #define NO_LOOP_IDIOMS __attribute__((no_builtin))
 #endif
 
-static inline uint64_t load64(const char *p)
+static inline uint64_t load64(const void *p)
 {
-	return ((const struct u64_any *)(const void *)p)->v;
+	const struct u64_any *u = p;
+
+	return u->v;
 }
 
-static inline void store64(char *p, uint64_t v)
+static inline void store64(void *p, uint64_t v)
 {
-	((struct u64_any *)(void *)p)->v = v;
+	struct u64_any *u = p;
+
+	u->v = v;
 }
 
-static inline uint32_t load32(const char *p)
+static inline uint32_t load32(const void *p)
 {
-	return ((const struct u32_any *)(const void *)p)->v;
+	const struct u32_any *u = p;
+
+	return u->v;
 }
 
-static inline void store32(char *p, uint32_t v)
+static inline void store32(void *p, uint32_t v)
 {
-	((struct u32_any *)(void *)p)->v = v;
+	struct u32_any *u = p;
+
+	u->v = v;
 }
 
-static inline uint16_t load16(const char *p)
+static inline uint16_t load16(const void *p)
 {
-	return ((const struct u16_any *)(const void *)p)->v;
+	const struct u16_any *u = p;
+
+	return u->v;
 }
 
-static inline void store16(char *p, uint16_t v)
+static inline void store16(void *p, uint16_t v)
 {
-	((struct u16_any *)(void *)p)->v = v;
+	struct u16_any *u = p;
+
+	u->v = v;
 }
 
 /* Up to 16 bytes; everything is loaded before anything is stored. */
@@ -227,7 +239,12 @@ int strncmp(const char *a, const char *b, size_t n)
 /* ISO C: strchr and its like give back what they got without its const. */
 static char *unconst(const char *s)
 {
-	return (char *)(uintptr_t)s;
+	union {
+		const char *in;
+		char *out;
+	} u = { .in = s };
+
+	return u.out;
 }
 
 char *strchr(const char *s, int c)
@@ -253,7 +270,7 @@ char *strstr(const char *hay, const char *needle)
 {
 	size_t n = strlen(needle);
 
-	for (; strncmp(hay, needle, n); hay++)
+	for (; strncmp(hay, needle, n) != 0; hay++)
 		if (!*hay)
 			return NULL;
 	return unconst(hay);

@@ -152,8 +152,7 @@ static void vvar_publish(const struct line *old, struct line *next,
  */
 static void sample_take(struct sample *s)
 {
-	s->error = UINT64_MAX;
-	for (int i = 0; i < SAMPLE_TRIES && s->error > SAMPLE_GOOD; i++) {
+	for (int i = 0; i < SAMPLE_TRIES; i++) {
 		uint64_t before = vdso_tsc();
 		uint64_t mono = host_clock(CLOCK_MONOTONIC);
 		uint64_t ticks = vdso_tsc() - before;
@@ -162,7 +161,7 @@ static void sample_take(struct sample *s)
 		uint64_t mono2 = host_clock(CLOCK_MONOTONIC);
 		uint64_t error = vdso_scale(ticks, rate) / 2 + 1;
 
-		if (error >= s->error)
+		if (i && error >= s->error)
 			continue;
 		*s = (struct sample){ .tsc = before + ticks / 2,
 				      .mono = mono,
@@ -171,6 +170,8 @@ static void sample_take(struct sample *s)
 				      .real_hi = real - mono,
 				      .boot_lo = boot - mono2,
 				      .boot_hi = boot - mono };
+		if (error <= SAMPLE_GOOD)
+			return;
 	}
 }
 

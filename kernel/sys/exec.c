@@ -51,7 +51,8 @@
 #define MODE_EXEC    0111
 
 /* In build/kernel/vdso_image.o. */
-extern const char _binary_vdso_so_start[], _binary_vdso_so_end[];
+extern const char vdso_start[] __asm__("_binary_vdso_so_start");
+extern const char vdso_end[] __asm__("_binary_vdso_so_end");
 
 extern struct az_vvar clock_vvar;
 
@@ -292,8 +293,7 @@ static int interp_load(struct loader *l)
 
 static int map_vdso(const struct image *im)
 {
-	uint64_t size =
-	    (uint64_t)_binary_vdso_so_end - (uint64_t)_binary_vdso_so_start;
+	uint64_t size = (uint64_t)vdso_end - (uint64_t)vdso_start;
 	uint64_t vvar = (uint64_t)&clock_vvar;
 	long r = mm_map(VDSO_ADDR, size, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
@@ -301,7 +301,7 @@ static int map_vdso(const struct image *im)
 
 	if (r < 0)
 		return fail_errno(im, "map its vDSO", r);
-	r = copy_to_user(VDSO_ADDR, _binary_vdso_so_start, size);
+	r = copy_to_user(VDSO_ADDR, vdso_start, size);
 	if (!r)
 		r = copy_to_user(VDSO_ADDR + VDSO_VVAR_SLOT, &vvar,
 				 sizeof(vvar));

@@ -35,18 +35,18 @@ struct vdso_timeval {
 	int64_t sec, usec;
 };
 
-/* As Linux names them: weak, beside the __vdso_ ones. */
-#define VDSO_ALIAS(name)                      \
-	extern __typeof__(__vdso_##name) name \
-	    __attribute__((weak, alias("__vdso_" #name)))
+/* What is exported has Linux's names. */
+#define EXPORT(name) __asm__(name)
 
-int __vdso_clock_gettime(int clock, struct vdso_timespec *ts);
-int __vdso_clock_getres(int clock, struct vdso_timespec *ts);
-int __vdso_gettimeofday(struct vdso_timeval *tv, void *tz);
-int64_t __vdso_time(int64_t *t);
-long __vdso_getcpu(unsigned int *cpu, unsigned int *node, void *unused);
-long __azalea_syscall(long nr, long a0, long a1, long a2, long a3, long a4,
-		      long a5);
+int vdso_clock_gettime(int clock, struct vdso_timespec *ts)
+    EXPORT("__vdso_clock_gettime");
+int vdso_clock_getres(int clock, struct vdso_timespec *ts)
+    EXPORT("__vdso_clock_getres");
+int vdso_gettimeofday(struct vdso_timeval *tv, void *tz)
+    EXPORT("__vdso_gettimeofday");
+int64_t vdso_time(int64_t *t) EXPORT("__vdso_time");
+long vdso_getcpu(unsigned int *cpu, unsigned int *node, void *unused)
+    EXPORT("__vdso_getcpu");
 
 static long system_call(long nr, long a0, long a1)
 {
@@ -106,7 +106,7 @@ static inline int clock_read(int clock, uint64_t *ns)
 	return 1;
 }
 
-int __vdso_clock_gettime(int clock, struct vdso_timespec *ts)
+int vdso_clock_gettime(int clock, struct vdso_timespec *ts)
 {
 	uint64_t ns;
 
@@ -117,7 +117,7 @@ int __vdso_clock_gettime(int clock, struct vdso_timespec *ts)
 	return 0;
 }
 
-int __vdso_gettimeofday(struct vdso_timeval *tv, void *tz)
+int vdso_gettimeofday(struct vdso_timeval *tv, void *tz)
 {
 	uint64_t ns;
 
@@ -129,7 +129,7 @@ int __vdso_gettimeofday(struct vdso_timeval *tv, void *tz)
 	return 0;
 }
 
-int64_t __vdso_time(int64_t *t)
+int64_t vdso_time(int64_t *t)
 {
 	int64_t sec;
 	uint64_t ns;
@@ -142,7 +142,7 @@ int64_t __vdso_time(int64_t *t)
 	return sec;
 }
 
-int __vdso_clock_getres(int clock, struct vdso_timespec *ts)
+int vdso_clock_getres(int clock, struct vdso_timespec *ts)
 {
 	if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC &&
 	    clock != CLOCK_BOOTTIME)
@@ -154,7 +154,7 @@ int __vdso_clock_getres(int clock, struct vdso_timespec *ts)
 	return 0;
 }
 
-long __vdso_getcpu(unsigned int *cpu, unsigned int *node, void *unused)
+long vdso_getcpu(unsigned int *cpu, unsigned int *node, void *unused)
 {
 	unsigned int index;
 
@@ -167,11 +167,18 @@ long __vdso_getcpu(unsigned int *cpu, unsigned int *node, void *unused)
 	return 0;
 }
 
-VDSO_ALIAS(clock_gettime);
-VDSO_ALIAS(clock_getres);
-VDSO_ALIAS(gettimeofday);
-VDSO_ALIAS(time);
-VDSO_ALIAS(getcpu);
+/* As Linux names them: weak, beside the __vdso_ ones. */
+#define WEAK_ALIAS(target) __attribute__((weak, alias(target)))
+
+int clock_gettime(int clock, struct vdso_timespec *ts)
+    WEAK_ALIAS("__vdso_clock_gettime");
+int clock_getres(int clock, struct vdso_timespec *ts)
+    WEAK_ALIAS("__vdso_clock_getres");
+int gettimeofday(struct vdso_timeval *tv, void *tz)
+    WEAK_ALIAS("__vdso_gettimeofday");
+int64_t time(int64_t *t) WEAK_ALIAS("__vdso_time");
+long getcpu(unsigned int *cpu, unsigned int *node, void *unused)
+    WEAK_ALIAS("__vdso_getcpu");
 
 /*
  * __azalea_syscall - a system call as a function call into the unikernel:
