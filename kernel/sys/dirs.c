@@ -35,8 +35,9 @@ struct dirent64 {
 
 #define DIRENT_MIN offsetof(struct dirent64, name)
 
-/* Devices of /proc and /sys: 0 unknown yet, ~0 not there. */
-static uint64_t proc_dev, sys_dev;
+/* Their devices: 0 unknown yet, ~0 not there. */
+static const char *const special[] = { "/proc/self", "/sys" };
+static uint64_t special_dev[ARRAY_SIZE(special)];
 
 typedef bool entry_hidden_fn(const char *name);
 
@@ -48,17 +49,17 @@ static uint64_t device_of(long r, const char st[STAT_SIZE])
 	return r ? ~0ULL : dev;
 }
 
-static uint64_t device_at(uint64_t *known, const char *path)
+static uint64_t device_of_special(size_t i)
 {
-	uint64_t dev = __atomic_load_n(known, __ATOMIC_RELAXED);
+	uint64_t dev = __atomic_load_n(&special_dev[i], __ATOMIC_RELAXED);
 	char st[STAT_SIZE];
 
 	if (dev)
 		return dev;
 	dev = device_of(host_call(AZ_SYS_newfstatat, (uint64_t)AT_FDCWD,
-				  (uint64_t)path, (uint64_t)st, 0, 0, 0),
+				  (uint64_t)special[i], (uint64_t)st, 0, 0, 0),
 			st);
-	__atomic_store_n(known, dev, __ATOMIC_RELAXED);
+	__atomic_store_n(&special_dev[i], dev, __ATOMIC_RELAXED);
 	return dev;
 }
 
@@ -70,8 +71,8 @@ static bool is_special(int fd, char *path, size_t size)
 					   (uint64_t)st, 0, 0, 0, 0),
 				 st);
 
-	if (dev == ~0ULL || (dev != device_at(&proc_dev, "/proc/self") &&
-			     dev != device_at(&sys_dev, "/sys")))
+	if (dev == ~0ULL ||
+	    (dev != device_of_special(0) && dev != device_of_special(1)))
 		return false;
 	return vpath_of_fd(path, size, fd) > 0;
 }

@@ -180,7 +180,7 @@ static bool status_text(struct text *t, const char *key,
 int make_status(struct text *t, const struct vpath *v)
 {
 	struct text host = TEXT_EMPTY;
-	struct task_view w;
+	struct task_view w = { 0 };
 	const char *s, *line;
 	char key[32];
 	size_t len;
@@ -307,7 +307,7 @@ static size_t word(const char *s)
 int make_stat(struct text *t, const struct vpath *v)
 {
 	struct text host = TEXT_EMPTY;
-	struct task_view w;
+	struct task_view w = { 0 };
 	const char *s;
 	size_t len;
 	int err = task_view(&w, v);
@@ -418,7 +418,7 @@ int make_thread_self(struct text *t, const struct vpath *v)
 
 int make_comm(struct text *t, const struct vpath *v)
 {
-	struct task_view w;
+	struct task_view w = { 0 };
 	int err = task_view(&w, v);
 
 	if (!err)

@@ -392,12 +392,22 @@ static int resolve(struct vpath *v, const char *path, bool follow)
 	return 0;
 }
 
+/* v->buf may lead to something of ours: n bytes of path. */
+static int look_closer(struct vpath *v, int dirfd, size_t n, bool follow)
+{
+	bool slash = v->buf[n - 1] == '/';
+	char path[VPATH_MAX] = "";
+	int err;
+
+	if (!make_absolute(path, sizeof(path), dirfd, v->buf))
+		return 0;
+	err = resolve(v, path, follow || slash);
+	return !err && slash && v->kind == VPATH_FILE ? -ENOTDIR : err;
+}
+
 int vpath_find(struct vpath *v, int dirfd, uint64_t upath, bool follow)
 {
-	char path[VPATH_MAX];
-	bool slash;
 	long n;
-	int err;
 
 	v->kind = VPATH_HOST;
 	n = user_string(v->buf, upath, sizeof(v->buf));
@@ -406,9 +416,5 @@ int vpath_find(struct vpath *v, int dirfd, uint64_t upath, bool follow)
 		return -EFAULT;
 	if (n <= 0 || likely(!suspicious(v->buf)))
 		return 0;
-	slash = v->buf[n - 1] == '/';
-	if (!make_absolute(path, sizeof(path), dirfd, v->buf))
-		return 0;
-	err = resolve(v, path, follow || slash);
-	return !err && slash && v->kind == VPATH_FILE ? -ENOTDIR : err;
+	return look_closer(v, dirfd, (size_t)n, follow);
 }
