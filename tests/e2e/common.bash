@@ -59,6 +59,21 @@ says() {
 	}
 }
 
+# json EXPRESSION - print the value of a Python expression about the JSON on
+# stdin: o is the object, or that of $NAME in a list. Fails if it is False.
+json() {
+	NAME=$NAME PID=${PID:-0} /usr/bin/python3 -c '
+import json, os, sys
+from types import SimpleNamespace
+o = json.load(sys.stdin, object_hook=lambda d: SimpleNamespace(**d))
+if isinstance(o, list):
+    o = [one for one in o if one.name == os.environ["NAME"]][0]
+pid = int(os.environ["PID"])
+value = eval("(" + sys.argv[1] + ")")
+print(value)
+sys.exit(value is False)' "$1"
+}
+
 # fails STATUS TEXT ARG... - `azalea run` says TEXT, in one line, and nothing
 # else, and exits with STATUS
 fails() {

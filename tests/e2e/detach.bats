@@ -16,7 +16,7 @@ detach() {
 
 # field PATH - of the JSON that inspect prints for $NAME
 field() {
-	"$AZALEA" inspect -o json "$NAME" | jq -r ".[0]$1"
+	"$AZALEA" inspect -o json "$NAME" | json "o$1"
 }
 
 # wrote LINE - is it all of the log of $NAME?
@@ -97,8 +97,7 @@ empty_run_dir() {
 	run ! running "$NAME"
 	run "$AZALEA" ps -a
 	grep "^$NAME .*Exited (5).* ago .*sh -c exit 5" <<<"$output"
-	[ "$("$AZALEA" ps -a -o json | jq --arg n "$NAME" \
-		'.[] | select(.name == $n) | .exit_status')" = 5 ]
+	[ "$("$AZALEA" ps -a -o json | json o.exit_status)" = 5 ]
 	run "$AZALEA" rm "$NAME"
 	[ "$status" -eq 0 ]
 	[ "$output" = "$NAME" ]

@@ -236,10 +236,10 @@ load common
 	run "$AZALEA" run --stats out.json sh -c 'echo hi; exit 7'
 	[ "$status" -eq 7 ]
 	[ "$output" = hi ]
-	jq -e '.exit_status == 7 and .command[0] == "sh" and
-		.counters.calls.write >= 1 and .counters.total.local > 0 and
-		.counters.start_ns > 0 and
-		(.counters.cores | length) == .cores' out.json
+	json 'o.exit_status == 7 and o.command[0] == "sh" and
+		o.counters.calls.write >= 1 and o.counters.total.local > 0 and
+		o.counters.start_ns > 0 and
+		len(o.counters.cores) == o.cores' <out.json
 }
 
 @test "--stats keeps the signal, and passes signals on" {
@@ -249,7 +249,7 @@ load common
 	kill -TERM "$PID"
 	wait "$PID" || status=$?
 	[ "$status" -eq 143 ]
-	jq -e '.exit_status == 143' out2.json
+	json 'o.exit_status == 143' <out2.json
 }
 
 @test "an instance leaves nothing behind when it ends" {

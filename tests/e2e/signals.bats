@@ -124,7 +124,7 @@ print("got", input())'
 		"$AZALEA" run --stats s.json sh -c 'echo ready; read -r x'
 	says "<stopped>"
 	says "<status 130>"
-	jq -e '.exit_status == 130' s.json
+	json 'o.exit_status == 130' <s.json
 }
 
 @test "the program learns of a new size of the terminal" {
