@@ -5,6 +5,7 @@
  * Scripts are compared with what Linux makes of them, by executing them.
  */
 /* links: host/lib/program.c host/lib/script.c host/lib/elfcheck.c */
+/* cflags: -idirafter kernel */
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>

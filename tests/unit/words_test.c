@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* words_test.c - host/lib: sizes, CPU lists, names, signals, environment. */
 /* links: host/lib/size.c host/lib/cpulist.c host/lib/name.c host/lib/env.c */
+/* cflags: -idirafter kernel */
 #include <errno.h>
 #include <sanitizer/lsan_interface.h>
 #include <signal.h>
