@@ -171,6 +171,24 @@ static void boot_strings(const struct instance_config *cfg)
 	BOOT->size = append_strings(one, &count, at);
 }
 
+/*
+ * AT_HWCAP as Linux gave it: getauxval of a static C library tells its own
+ * idea of it.
+ */
+static uint64_t real_hwcap(void)
+{
+	uint64_t auxv[128];
+	int fd = open("/proc/self/auxv", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, auxv, sizeof(auxv));
+
+	if (fd >= 0)
+		close(fd);
+	for (ssize_t i = 0; i + 1 < n / (ssize_t)sizeof(auxv[0]); i += 2)
+		if (auxv[i] == AT_HWCAP)
+			return auxv[i + 1];
+	return getauxval(AT_HWCAP);
+}
+
 static void boot_cpu(void)
 {
 	uint32_t a, b, c, d;
@@ -197,7 +215,7 @@ static void boot_cpu(void)
 		BOOT->flags |= AZ_BOOT_FSGSBASE;
 	if (getauxval(AT_SECURE))
 		BOOT->flags |= AZ_BOOT_SECURE;
-	BOOT->hwcap = getauxval(AT_HWCAP);
+	BOOT->hwcap = real_hwcap();
 	BOOT->hwcap2 = getauxval(AT_HWCAP2);
 	BOOT->clktck = getauxval(AT_CLKTCK);
 	BOOT->minsigstksz = getauxval(AT_MINSIGSTKSZ);

@@ -79,16 +79,21 @@ static uint64_t div_fixed(uint64_t a, uint64_t b)
 	return q;
 }
 
-static uint64_t host_clock(int id)
+/* nr: clock_gettime or clock_getres */
+static uint64_t host_time(uint32_t nr, int id)
 {
 	struct {
 		int64_t sec, nsec;
 	} ts;
-	long r = host_call(__NR_clock_gettime, (uint64_t)id, (uint64_t)&ts, 0,
-			   0, 0, 0);
+	long r = host_call(nr, (uint64_t)id, (uint64_t)&ts, 0, 0, 0, 0);
 
 	AZ_ASSERT(r == 0);
 	return (uint64_t)ts.sec * NSEC_PER_SEC + (uint64_t)ts.nsec;
+}
+
+static uint64_t host_clock(int id)
+{
+	return host_time(__NR_clock_gettime, id);
 }
 
 /* line_at - what the line says of a tick; flat outside [base, base + 2 span) */
@@ -334,12 +339,19 @@ uint64_t clock_boot(void)
 	return clock_read(&l) + l.boot_off;
 }
 
+uint64_t clock_coarse_lag(void)
+{
+	return clock_vvar.coarse_lag;
+}
+
 void clock_init(void)
 {
 	const struct az_time_sample *t = BOOT->time;
 	uint64_t ticks = t[1].tsc - t[0].tsc;
 	uint64_t mono = t[1].mono_ns - t[0].mono_ns;
 
+	clock_vvar.coarse_lag =
+	    host_time(__NR_clock_getres, CLOCK_MONOTONIC_COARSE);
 	if (!(BOOT->flags & AZ_BOOT_TSC) || t[1].tsc <= t[0].tsc ||
 	    t[1].mono_ns <= t[0].mono_ns || mono >> 32 >= ticks)
 		return;

@@ -11,4 +11,10 @@ void clock_init(void);
 /* clock_boot - CLOCK_BOOTTIME in ns. */
 uint64_t clock_boot(void);
 
+/*
+ * clock_coarse_lag - what CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE and
+ * time(2) are behind the fine clocks, ns; see vdso.h.
+ */
+uint64_t clock_coarse_lag(void);
+
 #endif

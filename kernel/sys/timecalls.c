@@ -8,6 +8,7 @@
 #include "calls.h"
 #include "lib/errno.h"
 #include "lib/user.h"
+#include "sched/clock.h"
 #include "sched/sched.h"
 #include "sys/clockid.h"
 #include "sys/sys.h"
@@ -47,6 +48,10 @@ long sys_clock_gettime(const uint64_t a[6])
 
 	if (err)
 		return err;
+	if (id == CLOCK_REALTIME_COARSE)
+		return timespec_store(a[1], clock_real() - clock_coarse_lag());
+	if (id == CLOCK_MONOTONIC_COARSE)
+		return timespec_store(a[1], clock_mono() - clock_coarse_lag());
 	if (c.kind == CLOCK_KIND_HOST || c.kind == CLOCK_KIND_TAI ||
 	    id == CLOCK_REALTIME_ALARM || id == CLOCK_BOOTTIME_ALARM)
 		return host_gettime(id, a[1]);
@@ -108,7 +113,8 @@ long sys_gettimeofday(const uint64_t a[6])
 
 long sys_time(const uint64_t a[6])
 {
-	int64_t sec = (int64_t)(clock_real() / NSEC_PER_SEC);
+	int64_t sec = (int64_t)((clock_real() - clock_coarse_lag()) /
+				NSEC_PER_SEC);
 
 	if (a[0] && copy_to_user(a[0], &sec, sizeof(sec)))
 		return -EFAULT;

@@ -64,10 +64,7 @@ static inline uint64_t field(const uint64_t *p)
 	return __atomic_load_n(p, __ATOMIC_RELAXED);
 }
 
-/*
- * A clock's distance from CLOCK_MONOTONIC; 0 if it is not one of ours. The
- * coarse ones are not: they stand where Linux's last tick left them.
- */
+/* A clock's distance from CLOCK_MONOTONIC; 0 if it is not one of ours. */
 static inline int clock_offset(const struct az_vvar *v, int clock,
 			       uint64_t *off)
 {
@@ -75,8 +72,14 @@ static inline int clock_offset(const struct az_vvar *v, int clock,
 	case CLOCK_REALTIME:
 		*off = field(&v->real_off);
 		return 1;
+	case CLOCK_REALTIME_COARSE:
+		*off = field(&v->real_off) - field(&v->coarse_lag);
+		return 1;
 	case CLOCK_MONOTONIC:
 		*off = 0;
+		return 1;
+	case CLOCK_MONOTONIC_COARSE:
+		*off = -field(&v->coarse_lag);
 		return 1;
 	case CLOCK_BOOTTIME:
 		*off = field(&v->boot_off);
@@ -106,12 +109,34 @@ static inline int clock_read(int clock, uint64_t *ns)
 	return 1;
 }
 
+/* A coarse clock is the fine one with a lag, also when asked for. */
+static __attribute__((noinline)) int clock_ask(int clock,
+					       struct vdso_timespec *ts)
+{
+	int fine = clock;
+	long r;
+
+	if (clock == CLOCK_REALTIME_COARSE)
+		fine = CLOCK_REALTIME;
+	else if (clock == CLOCK_MONOTONIC_COARSE)
+		fine = CLOCK_MONOTONIC;
+	r = system_call(__NR_clock_gettime, fine, (long)ts);
+	if (r == 0 && fine != clock) {
+		ts->nsec -= (int64_t)vvar_slot->coarse_lag;
+		if (ts->nsec < 0) {
+			ts->nsec += (int64_t)NSEC_PER_SEC;
+			ts->sec--;
+		}
+	}
+	return (int)r;
+}
+
 int vdso_clock_gettime(int clock, struct vdso_timespec *ts)
 {
 	uint64_t ns;
 
 	if (!clock_read(clock, &ns))
-		return (int)system_call(__NR_clock_gettime, clock, (long)ts);
+		return clock_ask(clock, ts);
 	ts->sec = (int64_t)(ns / NSEC_PER_SEC);
 	ts->nsec = (int64_t)(ns % NSEC_PER_SEC);
 	return 0;
@@ -131,25 +156,37 @@ int vdso_gettimeofday(struct vdso_timeval *tv, void *tz)
 
 int64_t vdso_time(int64_t *t)
 {
-	int64_t sec;
+	struct vdso_timespec ts;
 	uint64_t ns;
 
-	if (!clock_read(CLOCK_REALTIME, &ns))
-		return system_call(__NR_time, (long)t, 0);
-	sec = (int64_t)(ns / NSEC_PER_SEC);
+	if (clock_read(CLOCK_REALTIME_COARSE, &ns))
+		ts.sec = (int64_t)(ns / NSEC_PER_SEC);
+	else
+		clock_ask(CLOCK_REALTIME_COARSE, &ts);
 	if (t)
-		*t = sec;
-	return sec;
+		*t = ts.sec;
+	return ts.sec;
 }
 
 int vdso_clock_getres(int clock, struct vdso_timespec *ts)
 {
-	if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC &&
-	    clock != CLOCK_BOOTTIME)
+	int64_t res = 1;
+
+	switch (clock) {
+	case CLOCK_REALTIME_COARSE:
+	case CLOCK_MONOTONIC_COARSE:
+		res = (int64_t)vvar_slot->coarse_lag;
+		break;
+	case CLOCK_REALTIME:
+	case CLOCK_MONOTONIC:
+	case CLOCK_BOOTTIME:
+		break;
+	default:
 		return (int)system_call(__NR_clock_getres, clock, (long)ts);
+	}
 	if (ts) {
 		ts->sec = 0;
-		ts->nsec = 1;
+		ts->nsec = res;
 	}
 	return 0;
 }

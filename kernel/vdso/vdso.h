@@ -34,6 +34,12 @@ struct az_vvar {
 	uint64_t mono_base; /* ns at tsc_base */
 	uint64_t real_off;  /* CLOCK_REALTIME - CLOCK_MONOTONIC, ns */
 	uint64_t boot_off;  /* CLOCK_BOOTTIME - CLOCK_MONOTONIC, ns */
+	/*
+	 * How far the coarse clocks and time() are behind: one tick of Linux's.
+	 * Its own are up to that far behind, and so are its files' times; what
+	 * a program reads of ours before it writes a file is never later.
+	 */
+	uint64_t coarse_lag; /* ns */
 };
 
 _Static_assert(sizeof(struct az_vvar) == 64, "one cache line");
