@@ -182,16 +182,20 @@ static bool wants_pool(const struct request *r)
 
 void map_settle(uint64_t start, uint64_t end)
 {
-	struct vma *v = vma_find(&mm.set, start);
+	while (start < end) {
+		struct vma *v = vma_find(&mm.set, start);
+		uint64_t hi;
 
-	while (v && v->start < end) {
-		uint64_t lo = MAX(v->start, start), hi = MIN(v->end, end);
-
-		if (host_call(__NR_msync, lo, hi - lo, MS_ASYNC, 0, 0, 0)) {
-			host_call(__NR_munmap, lo, hi - lo, 0, 0, 0, 0);
-			mm_remove(lo, hi);
+		if (!v || v->start >= end)
+			break;
+		start = MAX(start, v->start);
+		hi = MIN(v->end, end);
+		if (host_call(__NR_msync, start, hi - start, MS_ASYNC, 0, 0,
+			      0)) {
+			host_call(__NR_munmap, start, hi - start, 0, 0, 0, 0);
+			mm_remove(start, hi);
 		}
-		v = vma_find(&mm.set, hi);
+		start = hi;
 	}
 }
 
