@@ -69,7 +69,7 @@ static void first_thread(void)
 	signal_init_thread(t, NULL);
 	status = exec_start(t);
 	if (status)
-		mon_exit(status << 8);
+		process_exit(status << 8);
 	t->frame->cs = read_cs();
 	t->frame->ss = read_ss();
 	STATS->enter_mono_ns = clock_mono();

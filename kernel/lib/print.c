@@ -53,5 +53,5 @@ void panic(const char *fmt, ...)
 	print_line("azalea: unikernel panic: ", fmt, ap);
 	va_end(ap);
 	print_callers();
-	mon_exit(SIGABRT);
+	process_exit(SIGABRT);
 }

@@ -48,6 +48,12 @@ struct vma_info {
 	uint64_t offset; /* of the file, bytes */
 };
 
+/*
+ * pool_fork_child - in the child of a fork, whose cores have no chunk open yet:
+ * those of the parent's cores count as closed.
+ */
+void pool_fork_child(void);
+
 /* mm_init - before the first mapping. */
 void mm_init(void);
 

@@ -174,7 +174,7 @@ static bool wants_huge(const struct request *r)
 
 static bool wants_pool(const struct request *r)
 {
-	return !r->addr && r->len < POOL_LIMIT && !(r->flags & ~POOL_FLAGS) &&
+	return !r->addr && r->len <= POOL_LIMIT && !(r->flags & ~POOL_FLAGS) &&
 	       is_anon(r) && r->prot == (PROT_READ | PROT_WRITE) &&
 	       !(r->vflags &
 		 ~(VMA_READ | VMA_WRITE | VMA_NORESERVE | VMA_STACK));

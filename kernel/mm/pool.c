@@ -23,6 +23,12 @@
 
 #define NCHUNKS ((WINDOW_MAPS - WINDOW_POOL) / AZ_CHUNK_SIZE)
 
+/*
+ * Chunks that a program opens before they get big pages: one that needs few
+ * touches little of each, one that needs many will fill them.
+ */
+#define SMALL_CHUNKS 4
+
 /* chunk.owner, or else the core that has it open + 1 */
 #define CLOSED 0U
 #define LISTED 0xffffU
@@ -108,6 +114,9 @@ static bool chunk_open(struct core *c)
 		list_push(i);
 		return false;
 	}
+	if (top > SMALL_CHUNKS)
+		host_call(__NR_madvise, addr, AZ_CHUNK_SIZE, MADV_HUGEPAGE, 0,
+			  0, 0);
 	chunks[i].owner = (uint16_t)(c->az.index + 1);
 	c->pool_next = addr;
 	c->pool_end = addr + AZ_CHUNK_SIZE;
@@ -124,6 +133,17 @@ uint64_t pool_alloc(uint64_t len)
 	addr = c->pool_next;
 	c->pool_next += len;
 	return addr;
+}
+
+void pool_fork_child(void)
+{
+	for (uint32_t i = 0; i < top; i++) {
+		if (chunks[i].owner == CLOSED || chunks[i].owner == LISTED)
+			continue;
+		chunks[i].owner = CLOSED;
+		if (!chunks[i].live)
+			list_push(i);
+	}
 }
 
 bool pool_grow(uint64_t addr, uint64_t more)

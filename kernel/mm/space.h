@@ -104,7 +104,7 @@ uint64_t place_align(uint64_t len);
 /* pool.c */
 
 void pool_init(void);
-/* pool_alloc - len (< POOL_LIMIT) bytes, already open on the host, or 0. */
+/* pool_alloc - len (<= POOL_LIMIT) bytes, already open on the host, or 0. */
 uint64_t pool_alloc(uint64_t len);
 /* pool_unalloc - take back the last pool_alloc. */
 void pool_unalloc(uint64_t addr, uint64_t len);

@@ -133,5 +133,8 @@ void thread_exit(int status)
 
 void process_exit(int wstatus)
 {
+	STATS->exit_status = (uint32_t)wstatus;
+	/* Pairs with the tools' acquire: the status is there. */
+	__atomic_store_n(&STATS->exited, 1, __ATOMIC_RELEASE);
 	mon_exit(wstatus);
 }

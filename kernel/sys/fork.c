@@ -12,6 +12,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/user.h"
+#include "mm/mm.h"
 #include "sched/futex.h"
 #include "sched/sched.h"
 #include "sched/stop.h"
@@ -125,6 +126,7 @@ void fork_child(struct thread *t)
 	t->cpu_ns = 0;
 	t->offload_result = 0;
 	stop_reset();
+	pool_fork_child();
 	futex_fork_child();
 	signal_fork_child(t);
 	itimer_fork_child();
