@@ -29,7 +29,8 @@ as `// word: value`, `/* word: value */` or `# word: value`:
     needs: PROGRAM...  skipped without these
     cflags: ...        ldlibs: ...  for the compiler
     links: FILE...     further sources (unit, fuzz)
-    timeout: SECONDS   default 120; only ever a hang is meant
+    timeout: SECONDS   default 120; only ever a hang is meant; multiplied by
+                       $TEST_SLOW on a slow machine
 
 What cannot be done on this machine is skipped, with the reason.
 """
@@ -105,6 +106,11 @@ def directives(path):
 
 def words(found, key, default=""):
     return shlex.split(" ".join(found.get(key, [default])))
+
+
+def time_limit(found, default):
+    return float(found.get("timeout", [default])[0]) * \
+        float(os.environ.get("TEST_SLOW", "1"))
 
 
 class Report:
@@ -388,7 +394,7 @@ class Runner:
             env = base_env(scratch)
             env.update(kv.split("=", 1) for kv in words(found, "env"))
             return execute(argv, scratch, env,
-                           float(found.get("timeout", ["120"])[0]))
+                           time_limit(found, 120))
 
     # --- programs ----------------------------------------------------------
     def program_tasks(self):
@@ -433,7 +439,7 @@ class Runner:
             env["CACHE"] = os.path.join(BUILD, "programs")
             os.makedirs(env["CACHE"], exist_ok=True)
             return execute(["sh", "-eu", script], scratch, env,
-                           float(found.get("timeout", ["240"])[0]))
+                           time_limit(found, 240))
 
     # --- unit, e2e, fuzz ---------------------------------------------------
     def add_tap(self, name, outcome):
@@ -494,8 +500,7 @@ class Runner:
             env = base_env(scratch)
             env["ASAN_OPTIONS"] = "detect_leaks=1:abort_on_error=0"
             self.add_tap(name, execute(
-                [target], scratch, env,
-                float(found.get("timeout", ["120"])[0])))
+                [target], scratch, env, time_limit(found, 120)))
 
     def e2e_tasks(self):
         folder = os.path.join(TOP, "tests", "e2e")

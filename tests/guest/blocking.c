@@ -82,7 +82,7 @@ static void check_readers(void)
 	IS(good, N, "each wakes when its own byte comes");
 }
 
-static int lock_fd, accept_fd, msgq;
+static int lock_fd, accept_fd, msgq, poll_fd[2];
 
 static void *block_flock(void *arg)
 {
@@ -125,7 +125,7 @@ static void *block_msg(void *arg)
 
 static void *block_poll(void *arg)
 {
-	struct pollfd p = { .fd = accept_fd, .events = POLLIN };
+	struct pollfd p = { .fd = poll_fd[0], .events = POLLIN };
 
 	MUST(poll(&p, 1, -1) == 1);
 	return arg;
@@ -145,6 +145,8 @@ static void release_all(struct sockaddr *sa, socklen_t len)
 	MUST(msgsnd(msgq, &m, 4, 0) == 0);
 	sleep_ms(20);
 	MUST(connect(c, sa, len) == 0);
+	MUST(write(poll_fd[1], "x", 1) == 1);
+	close(c);
 }
 
 static void check_kinds(void)
@@ -161,7 +163,7 @@ static void check_kinds(void)
 	accept_fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	msgq = msgget(IPC_PRIVATE, 0600);
 	MUST(lock_fd >= 0 && accept_fd >= 0 && msgq >= 0);
-	MUST(flock(lock_fd, LOCK_EX) == 0);
+	MUST(pipe(poll_fd) == 0 && flock(lock_fd, LOCK_EX) == 0);
 	MUST(fcntl(lock_fd, 37 /* F_OFD_SETLK */, &fl) == 0);
 	MUST(bind(accept_fd, &sa, sizeof(sa.sa_family)) == 0);
 	MUST(listen(accept_fd, 5) == 0);
@@ -190,8 +192,7 @@ static void *pass_on(void *arg)
 	for (int n = 0; n < 50; n++) {
 		MUST(read(pipes[i][0], &v, sizeof(v)) == sizeof(v));
 		v++;
-		MUST(write(pipes[(i + 1) % 32][1], &v, sizeof(v)) ==
-		     sizeof(v));
+		MUST(write(pipes[(i + 1) % 32][1], &v, sizeof(v)) == sizeof(v));
 	}
 	return NULL;
 }

@@ -136,8 +136,9 @@ static void check_pace(void)
 
 static void check_sleep(void)
 {
-	static const long ns[] = { 0,	   1,	    1000,   50000,
-				   1000000, 5000000, 30000000 };
+	static const long ns[] = {
+		0, 1, 1000, 50000, 1000000, 5000000, 30000000
+	};
 	int bad = 0;
 
 	for (size_t i = 0; i < 7; i++) {
@@ -220,18 +221,17 @@ static void check_cpu(void)
 	t0 = now_ns(CLOCK_THREAD_CPUTIME_ID) - t0;
 	OK(t0 >= 100000000, "the thread's counts its own");
 	MUST(getrusage(RUSAGE_SELF, &ru) == 0 && times(&tms) != -1);
-	t0 = (ru.ru_utime.tv_sec - ru0.ru_utime.tv_sec +
-	      ru.ru_stime.tv_sec - ru0.ru_stime.tv_sec) *
+	t0 = (ru.ru_utime.tv_sec - ru0.ru_utime.tv_sec + ru.ru_stime.tv_sec -
+	      ru0.ru_stime.tv_sec) *
 		 1000000LL +
-	     ru.ru_utime.tv_usec - ru0.ru_utime.tv_usec +
-	     ru.ru_stime.tv_usec - ru0.ru_stime.tv_usec;
+	     ru.ru_utime.tv_usec - ru0.ru_utime.tv_usec + ru.ru_stime.tv_usec -
+	     ru0.ru_stime.tv_usec;
 	/*
 	 * A fifth of it: an instance counts the time that a thread has its
 	 * core, Linux what the host gave; they differ on a busy machine.
 	 */
 	OK(t0 >= 20000, "getrusage counts it");
-	OK(tms.tms_utime - tms0.tms_utime + tms.tms_stime - tms0.tms_stime >=
-	       2,
+	OK(tms.tms_utime - tms0.tms_utime + tms.tms_stime - tms0.tms_stime >= 2,
 	   "times counts it");
 	MUST(getrusage(RUSAGE_THREAD, &ru) == 0);
 	OK(ru.ru_utime.tv_sec + ru.ru_utime.tv_usec + ru.ru_stime.tv_usec > 0,
@@ -243,8 +243,7 @@ static void check_cpu(void)
 
 static void check_errors(void)
 {
-	struct timespec ts = { 0, 0 }, bad = { 0, 1000000000 },
-			neg = { -1, 0 };
+	struct timespec ts = { 0, 0 }, bad = { 0, 1000000000 }, neg = { -1, 0 };
 
 	ERR(syscall(SYS_clock_gettime, 99, &ts), EINVAL, "no such clock");
 	ERR(syscall(SYS_clock_gettime, 1, 8L), EFAULT, "a bad pointer");
@@ -255,8 +254,7 @@ static void check_errors(void)
 	ERR(syscall(SYS_nanosleep, 8L, NULL), EFAULT, "nanosleep, pointer");
 	ERR(syscall(SYS_clock_nanosleep, 99, 0, &ts, NULL), EINVAL,
 	    "clock_nanosleep on no clock");
-	ERR(syscall(SYS_clock_nanosleep, CLOCK_THREAD_CPUTIME_ID, 0, &ts,
-		    NULL),
+	ERR(syscall(SYS_clock_nanosleep, CLOCK_THREAD_CPUTIME_ID, 0, &ts, NULL),
 	    EOPNOTSUPP, "clock_nanosleep on one's own CPU clock");
 	ERR(syscall(SYS_clock_nanosleep, 1, 0, &bad, NULL), EINVAL,
 	    "clock_nanosleep, 1e9 ns");

@@ -25,7 +25,8 @@
 
 static int file, sock[2], pipes[2], ep, tfd, efd, udp;
 
-struct try {
+struct
+try {
 	const char *name;
 	long nr, a, b, c, d, e, f;
 };
@@ -72,8 +73,8 @@ static void tries(const char *where, long x)
 		{ "bind", SYS_bind, udp, x, 16 },
 		{ "connect", SYS_connect, udp, x, 16 },
 		{ "getsockname", SYS_getsockname, sock[0], x, (long)&len },
-		{ "getsockopt", SYS_getsockopt, sock[0], SOL_SOCKET, SO_TYPE,
-		  x, x },
+		{ "getsockopt", SYS_getsockopt, sock[0], SOL_SOCKET, SO_TYPE, x,
+		  x },
 		{ "setsockopt", SYS_setsockopt, sock[0], SOL_SOCKET, SO_SNDBUF,
 		  x, 4 },
 		{ "sendto", SYS_sendto, sock[0], x, 16, 0, 0, 0 },

@@ -134,8 +134,8 @@ static void check_atomic(void)
 		size_t have = 0;
 
 		while (have < sizeof(block)) {
-			ssize_t n = read(at[0], block + have,
-					 sizeof(block) - have);
+			ssize_t n =
+			    read(at[0], block + have, sizeof(block) - have);
 
 			MUST(n > 0);
 			have += (size_t)n;

@@ -68,8 +68,8 @@ static unsigned long call_watched(long nr, long a, long b, long c, long d,
 	    "or $0x2000, %%ecx\n1:\n\t"
 	    : "+a"(nr), "=&c"(bad)
 	    : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-	    : "rbx", "r11", "r12", "r13", "r14", "r15", "xmm0", "xmm1",
-	      "xmm8", "xmm15", "memory", "cc");
+	    : "rbx", "r11", "r12", "r13", "r14", "r15", "xmm0", "xmm1", "xmm8",
+	      "xmm15", "memory", "cc");
 	*result = nr;
 	return bad;
 }
@@ -95,8 +95,8 @@ static void check_calls(int rounds, const char *suffix)
 		{ "read", SYS_read, fd, p, 64, 4, 5, 6 },
 		{ "write", SYS_write, fd, p, 64, 4, 5, 6 },
 		{ "read of a bad fd", SYS_read, -1, p, 64, 4, 5, 6 },
-		{ "openat", SYS_openat, AT_FDCWD, (long)"/nonexistent", 0, 4,
-		  5, 6 },
+		{ "openat", SYS_openat, AT_FDCWD, (long)"/nonexistent", 0, 4, 5,
+		  6 },
 		{ "getcwd", SYS_getcwd, p, 500, 3, 4, 5, 6 },
 		{ "lseek", SYS_lseek, pipe_fd[0], 0, 0, 4, 5, 6 },
 		{ "no such call", 5000, 1, 2, 3, 4, 5, 6 },
@@ -168,8 +168,7 @@ int main(void)
 	pthread_t t[3];
 	int bad = 0;
 	struct itimerval it = { { 0, 500 }, { 0, 500 } };
-	struct sigaction sa = { .sa_handler = on_tick,
-				.sa_flags = SA_RESTART };
+	struct sigaction sa = { .sa_handler = on_tick, .sa_flags = SA_RESTART };
 
 	MUST(pipe(pipe_fd) == 0);
 	check_calls(1, "");

@@ -215,8 +215,8 @@ static void *client(void *arg)
 	MUST(connect(s, (void *)&server_at, sizeof(server_at)) == 0);
 	for (int i = 0; i < 100; i++) {
 		for (size_t k = 0; k < sizeof(out); k++)
-			out[k] = (unsigned char)(k * 7 + (size_t)i +
-						 (size_t)me);
+			out[k] =
+			    (unsigned char)(k * 7 + (size_t)i + (size_t)me);
 		MUST(write(s, out, sizeof(out)) == sizeof(out));
 		for (size_t have = 0; have < sizeof(in);) {
 			ssize_t n = read(s, in + have, sizeof(in) - have);
