@@ -9,8 +9,6 @@
  */
 #include "mm/space.h"
 
-/* PROT_NONE and NORESERVE ranges from this size on are reservations. */
-#define RESERVE_LIMIT 0x40000000ULL
 /* MAP_32BIT's range, as Linux has it (arch/x86/kernel/sys_x86_64.c). */
 #define LOW_START 0x40000000ULL
 #define LOW_END   0x80000000ULL

@@ -21,6 +21,18 @@ struct change {
 	uint64_t charge; /* in addition */
 };
 
+/*
+ * Making a piece of a reservation writable commits it: so do glibc's arenas
+ * and V8. Linux would not count it, but here it is what -m limits. Whoever
+ * opens GiBs at once means to go on using little of them.
+ */
+static uint64_t charge_of(uint32_t flags, uint64_t len)
+{
+	if (len < RESERVE_LIMIT)
+		flags &= ~(uint32_t)VMA_NORESERVE;
+	return mm_charge(flags, len);
+}
+
 static struct change change_of(const struct vma *v, uint64_t lo, uint64_t hi,
 			       uint32_t prot)
 {
@@ -32,7 +44,7 @@ static struct change change_of(const struct vma *v, uint64_t lo, uint64_t hi,
 	 */
 	if ((prot & PROT_WRITE) && !(v->flags & (VMA_WRITE | VMA_SHARED))) {
 		uint64_t had = vma_charge(v, lo, hi);
-		uint64_t want = mm_charge(c.flags, hi - lo);
+		uint64_t want = charge_of(c.flags, hi - lo);
 
 		c.charge = want > had ? want - had : 0;
 	}

@@ -30,6 +30,8 @@
 
 /* Mappings below this size come from the pool. */
 #define POOL_LIMIT 0x100000ULL
+/* PROT_NONE and NORESERVE ranges from this size on are reservations. */
+#define RESERVE_LIMIT 0x40000000ULL
 /* Anonymous mappings from this size on get big pages. */
 #define HUGE_LIMIT 0x400000ULL
 

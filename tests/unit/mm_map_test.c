@@ -313,6 +313,11 @@ static void test_limit_kinds(void)
 	is(map_anon((uint64_t)a, 60 * MIB, RW, MAP_FIXED), a,
 	   "what is replaced does not count twice");
 	world_clear();
+	b = map_anon(0, 128 * MIB, PROT_NONE, MAP_NORESERVE);
+	is(CALL(mprotect, (uint64_t)b, MIB, RW), 0, "a reservation is opened");
+	is((long)committed(), (long)MIB, "what is opened of it counts");
+	is(CALL(mprotect, (uint64_t)b, 128 * MIB, RW), -ENOMEM, "to the limit");
+	world_clear();
 	for (int i = 0; i < 100; i++)
 		b = map_anon(0, 8 * MIB, RW,
 			     MAP_STACK | (i ? 0 : MAP_NORESERVE));
