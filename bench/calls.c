@@ -121,6 +121,11 @@ static void op_lseek(void)
 	call(SYS_lseek, file_fd, 0, SEEK_CUR, 0, 0, 0);
 }
 
+static void op_umask(void)
+{
+	call(SYS_umask, 022, 0, 0, 0, 0, 0);
+}
+
 static void op_read_zero(void)
 {
 	call(SYS_read, zero_fd, (long)buffer, 1, 0, 0, 0);
@@ -234,13 +239,13 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } operations[] = {
-	{ "getpid", op_getpid },       { "lseek", op_lseek },
-	{ "read-zero", op_read_zero }, { "write-null", op_write_null },
-	{ "pread-4k", op_pread_4k },   { "clock", op_clock },
-	{ "sigmask", op_sigmask },     { "futex-wake", op_futex_wake },
-	{ "yield", op_yield },         { "mmap-64k", op_mmap_64k },
-	{ "thread", op_thread },       { "signal", op_signal },
-	{ "pingpong", op_pingpong },
+	{ "getpid", op_getpid },         { "umask", op_umask },
+	{ "lseek", op_lseek },           { "read-zero", op_read_zero },
+	{ "write-null", op_write_null }, { "pread-4k", op_pread_4k },
+	{ "clock", op_clock },           { "sigmask", op_sigmask },
+	{ "futex-wake", op_futex_wake }, { "yield", op_yield },
+	{ "mmap-64k", op_mmap_64k },     { "thread", op_thread },
+	{ "signal", op_signal },         { "pingpong", op_pingpong },
 };
 
 static void measure(const char *name, int samples)

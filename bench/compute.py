@@ -11,10 +11,10 @@ import tempfile
 from harness import Bench, Missing, last_cpu
 
 PYTHON = """
-primes = [n for n in range(2, 6000)
+primes = [n for n in range(2, 12000)
           if all(n % d for d in range(2, int(n ** 0.5) + 1))]
 words = {}
-for i in range(300000):
+for i in range(1000000):
     words[str(i * 7919 % 10007)] = words.get(str(i % 10007), 0) + i
 print(len(primes), sum(words.values()))
 """
