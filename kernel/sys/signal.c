@@ -3,11 +3,10 @@
  * signal.c - who has to take which signal.
  *
  * actions[] and the process's queue are here; a thread's own queue and mask
- * are in its struct thread. A signal is pending if its bit is in a queue's
- * `set`; the queue's list tells more about it, if there was memory for that.
- * A pending signal that some thread does not block has been told to such a
- * thread (sched_interrupt), and that thread looks before it goes back to the
- * program: whoever blocks or ends passes the duty on (retarget).
+ * are in its struct thread. A pending signal that some thread does not block
+ * has been told to such a thread (sched_interrupt), and that thread looks
+ * before it goes back to the program: whoever blocks or ends passes the duty
+ * on (retarget).
  *
  * Locks: threads_lock, then siglock, then a runqueue's. siglock guards
  * actions, shared, and every thread's `sig`; a thread may read its own mask
@@ -17,14 +16,11 @@
 
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "mm/mm.h"
 #include "sched/sched.h"
 #include "sys/clockid.h"
-#include "sys/limits.h"
 #include "sys/ptimer.h"
+#include "sys/sigqueue.h"
 #include "sys/sys.h"
-
-#define RLIMIT_SIGPENDING 11
 
 /* Default actions, signal(7). What is in none of the sets ends the process. */
 #define DEFAULT_IGNORE \
@@ -36,94 +32,10 @@
 	(SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGILL) | SIGBIT(SIGTRAP) | \
 	 SIGBIT(SIGFPE) | SIGBIT(SIGSYS))
 
-/* What a flush took out, to be dealt with when no lock is held. */
-struct flushed {
-	struct list entries;
-	bool timers; /* a timer's entry was among it */
-};
-
 static struct spinlock siglock;
 static struct sigact actions[NSIG];
 static struct sigqueue shared = { 0, { &shared.infos, &shared.infos } };
-static uint32_t queued; /* entries allocated */
-static uint32_t turn;   /* spreads signals over running threads */
-
-/* --- queue entries --- */
-
-static void entry_free(struct sigqueue_entry *e)
-{
-	if (!e || e->owned)
-		return;
-	__atomic_fetch_sub(&queued, 1, __ATOMIC_RELAXED);
-	kfree(e);
-}
-
-/*
- * As Linux, signals that are sent once and not by sigqueue(3) get an entry
- * beyond the limit too: si_addr and the like must arrive.
- */
-static struct sigqueue_entry *entry_alloc(const struct siginfo *si)
-{
-	bool always = si->signo < SIGRTMIN && si->code >= 0;
-	struct sigqueue_entry *e;
-
-	if (__atomic_fetch_add(&queued, 1, __ATOMIC_RELAXED) >=
-		limits_get(RLIMIT_SIGPENDING).soft &&
-	    !always)
-		goto out_uncount;
-	e = kalloc(sizeof(*e));
-	if (e) {
-		e->info = *si;
-		return e;
-	}
-out_uncount:
-	__atomic_fetch_sub(&queued, 1, __ATOMIC_RELAXED);
-	return NULL;
-}
-
-static void set_add(struct sigqueue *q, int sig)
-{
-	__atomic_store_n(&q->set, q->set | SIGBIT(sig), __ATOMIC_SEQ_CST);
-}
-
-static void set_remove(struct sigqueue *q, uint64_t set)
-{
-	__atomic_store_n(&q->set, q->set & ~set, __ATOMIC_SEQ_CST);
-}
-
-static void queue_flush(struct sigqueue *q, uint64_t set, struct flushed *f)
-{
-	if (!(q->set & set))
-		return;
-	list_for_each_safe(pos, next, &q->infos) {
-		struct sigqueue_entry *e =
-		    list_entry(pos, struct sigqueue_entry, link);
-
-		if (!(SIGBIT(e->info.signo) & set))
-			continue;
-		list_remove(&e->link);
-		e->queue = NULL;
-		if (e->owned)
-			f->timers = true;
-		else
-			list_append(&f->entries, &e->link);
-	}
-	set_remove(q, set);
-}
-
-static void flushed_init(struct flushed *f)
-{
-	list_init(&f->entries);
-	f->timers = false;
-}
-
-static void flushed_done(struct flushed *f)
-{
-	list_for_each_safe(pos, next, &f->entries)
-		entry_free(list_entry(pos, struct sigqueue_entry, link));
-	if (f->timers)
-		ptimer_resume();
-}
+static uint32_t turn; /* spreads signals over running threads */
 
 /* A thread that is still being made has no queue yet. */
 static bool thread_ready(const struct thread *t)
@@ -272,14 +184,10 @@ static int queue_signal(struct thread *t, const struct siginfo *si,
 		return 0;
 	if (sig < SIGRTMIN && (q->set & SIGBIT(sig)))
 		return 0;
-	if (*e) {
-		(*e)->queue = q;
-		list_append(&q->infos, &(*e)->link);
-		*e = NULL;
-	} else if (sig >= SIGRTMIN && si->code != SI_USER) {
+	if (!*e && sig >= SIGRTMIN && si->code != SI_USER)
 		return -EAGAIN;
-	}
-	set_add(q, sig);
+	queue_add(q, sig, *e);
+	*e = NULL;
 	tell(t, si);
 	return 0;
 }
@@ -354,9 +262,7 @@ static bool queue_timer(struct thread *t, struct sigqueue_entry *e)
 		return false;
 	if (e->queue)
 		return true;
-	e->queue = t ? &t->sig.pending : &shared;
-	list_append(&e->queue->infos, &e->link);
-	set_add(e->queue, e->info.signo);
+	queue_add(t ? &t->sig.pending : &shared, e->info.signo, e);
 	tell(t, &e->info);
 	return true;
 }
@@ -395,27 +301,14 @@ int signal_send_timer(int tid, struct sigqueue_entry *e)
 	return sent;
 }
 
-static bool another_queued(const struct sigqueue *q, int sig)
-{
-	list_for_each(pos, &q->infos)
-		if (list_entry(pos, struct sigqueue_entry, link)->info.signo ==
-		    sig)
-			return true;
-	return false;
-}
-
 bool signal_unqueue(struct sigqueue_entry *e)
 {
 	struct sigqueue *q;
 
 	spin_lock(&siglock);
 	q = e->queue;
-	if (q) {
-		list_remove(&e->link);
-		e->queue = NULL;
-		if (!another_queued(q, e->info.signo))
-			set_remove(q, SIGBIT(e->info.signo));
-	}
+	if (q)
+		queue_remove(q, e);
 	spin_unlock(&siglock);
 	return q != NULL;
 }
@@ -486,31 +379,6 @@ static int peek(uint64_t allowed, struct sigqueue **q)
 	return next_signal((*q)->set & allowed);
 }
 
-/* Take the first `sig` of q; the entry that held it, or NULL if none did. */
-static struct sigqueue_entry *take_from(struct sigqueue *q, int sig,
-					struct siginfo *si)
-{
-	struct sigqueue_entry *found = NULL;
-
-	list_for_each_safe(pos, next, &q->infos) {
-		struct sigqueue_entry *e =
-		    list_entry(pos, struct sigqueue_entry, link);
-
-		if (e->info.signo != sig)
-			continue;
-		list_remove(&e->link);
-		e->queue = NULL;
-		*si = e->info;
-		found = e;
-		break;
-	}
-	if (!found)
-		*si = (struct siginfo){ .signo = sig, .code = SI_USER };
-	if (!found || !another_queued(q, sig))
-		set_remove(q, SIGBIT(sig));
-	return found;
-}
-
 /* The signal is off its queue: what else its entry stood for. */
 static void taken(struct sigqueue_entry *e, struct siginfo *si)
 {
@@ -531,7 +399,7 @@ int signal_take_of(uint64_t set, struct siginfo *si)
 	spin_lock(&siglock);
 	sig = peek(set, &q);
 	if (sig)
-		e = take_from(q, sig, si);
+		e = queue_take(q, sig, si);
 	spin_unlock(&siglock);
 	taken(e, si);
 	return sig;
@@ -566,7 +434,7 @@ static bool take(struct sig_taken *d, bool only_look)
 			spin_unlock(&siglock);
 			return sig != 0;
 		}
-		e = take_from(q, sig, &d->info);
+		e = queue_take(q, sig, &d->info);
 		d->act = *act;
 		if (act->handler > SIG_IGN && (act->flags & SA_RESETHAND))
 			act->handler = SIG_DFL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * signal_test.c - kernel/sys/signal.c and sigexit.c with made-up threads.
+ * signal_test.c - kernel/sys/signal.c, sigqueue.c and sigexit.c with made-up
+ * threads.
  *
  * The per-core block and az_boot are mapped where the unikernel has them; what
  * would stop, end or wake something is counted instead.
@@ -17,6 +18,7 @@
 
 #include "../../kernel/sys/sigexit.c"
 #include "../../kernel/sys/signal.c"
+#include "../../kernel/sys/sigqueue.c"
 
 #define ARCH_SET_GS 0x1001
 #define PID         1000
@@ -40,7 +42,7 @@ static struct core core;
 static struct thread th[3]; /* th[0] is the main thread */
 static struct thread *told; /* the last one that was interrupted */
 static jmp_buf ended;
-static int ended_by, stopped_by, resumed, delivered, allocated;
+static int ended_by, stopped_by, resumed, delivered, nblocks;
 static bool no_memory, frame_fails;
 static int handled[16], nhandled; /* handlers entered, in order */
 static uint64_t frame_mask;       /* what the last frame goes back to */
@@ -65,13 +67,13 @@ void *kalloc(size_t n)
 {
 	if (no_memory)
 		return NULL;
-	allocated++;
+	nblocks++;
 	return calloc(1, n);
 }
 
 void kfree(void *p)
 {
-	allocated -= p != NULL;
+	nblocks -= p != NULL;
 	free(p);
 }
 
@@ -240,7 +242,7 @@ static void test_queues(void)
 	post(&th[0], SIGUSR1, SI_USER, 1);
 	post(&th[0], SIGUSR1, SI_USER, 2);
 	ok(take_all() == 10, "a standard signal is pending once");
-	ok(allocated == 0, "its memory is given back");
+	ok(nblocks == 0, "its memory is given back");
 
 	handle(SIGRTMIN, 0, 0);
 	for (uint64_t i = 1; i <= 3; i++)
@@ -665,7 +667,7 @@ int main(void)
 	test_temp_mask();
 	test_interrupts();
 	reset();
-	ok(allocated == 0, "nothing is left allocated");
+	ok(nblocks == 0, "nothing is left allocated");
 	printf("1..%d\n", ntests);
 	return nfailed != 0;
 }
