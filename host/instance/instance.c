@@ -43,7 +43,8 @@
 #define BOOT  ((struct az_boot *)AZ_BOOT_BASE)
 #define STATS ((struct az_stats *)AZ_STATS_BASE)
 
-#define HIDDEN_FDS      8 /* descriptors of the owner itself */
+/* The owner's own descriptors: counters, control socket, a pipe. */
+#define HIDDEN_FDS      4
 #define HIDDEN_AT       1024
 #define HWCAP2_FSGSBASE 2 /* arch/x86/include/uapi/asm/hwcap2.h */
 
@@ -309,6 +310,14 @@ static int fd_hide(int *fd)
 	return 0;
 }
 
+/* A hidden number that is free would be the program's to get, not to use. */
+static void fds_fill(void)
+{
+	for (uint32_t fd = BOOT->fd_hidden_lo; fd < BOOT->fd_hidden_hi; fd++)
+		if (fcntl((int)fd, F_GETFD) < 0)
+			fcntl(stats_fd, F_DUPFD_CLOEXEC, (int)fd);
+}
+
 static int fds_hide(void)
 {
 	uint64_t soft = BOOT->rlimit[RLIMIT_NOFILE].soft;
@@ -544,6 +553,7 @@ static int start(const struct instance_config *cfg, const sigset_t *blocked,
 	err = check_init(BOOT, NULL);
 	if (err)
 		return err;
+	fds_fill();
 	*what = "cannot take over signals";
 	err = plat->create(image);
 	if (err)

@@ -24,6 +24,8 @@
 
 /* How long threads that share a core run at a time: 4 ms, as Linux's EEVDF. */
 #define SLICE_NS 4000000ULL
+/* How long one runs at least before a thread that was woken takes over. */
+#define GRAIN_NS 100000ULL
 
 void context_switch(uint64_t *save_sp, uint64_t load_sp);
 void thread_entry(void);
@@ -46,19 +48,51 @@ static void place(struct thread *t);
 
 /* --- runqueues --- */
 
-static void rq_push(struct core *c, struct thread *t)
+/* Behind the threads that were woken, in front of those that had a turn. */
+static struct list *rq_second(struct core *c)
+{
+	struct list *e = c->rq.ready.next;
+
+	while (e != &c->rq.ready && list_entry(e, struct thread, rq)->woken)
+		e = e->next;
+	return e;
+}
+
+/*
+ * Queue t: a thread that waited for something in front of those that had a
+ * turn, as it usually needs little; `first` likewise.
+ */
+static void rq_insert(struct core *c, struct thread *t, bool first)
 {
 	spin_lock(&c->rq.lock);
 	t->state = THREAD_READY;
-	list_append(&c->rq.ready, &t->rq);
+	list_insert(first || t->woken ? rq_second(c) : &c->rq.ready, &t->rq);
 	__atomic_store_n(&c->rq.len, c->rq.len + 1, __ATOMIC_SEQ_CST);
 	spin_unlock(&c->rq.lock);
+}
+
+static void rq_push(struct core *c, struct thread *t)
+{
+	rq_insert(c, t, false);
+}
+
+/* Does a thread wait here that was woken? */
+static bool rq_woken(struct core *c)
+{
+	bool woken;
+
+	spin_lock(&c->rq.lock);
+	woken = !list_empty(&c->rq.ready) &&
+		list_entry(c->rq.ready.next, struct thread, rq)->woken;
+	spin_unlock(&c->rq.lock);
+	return woken;
 }
 
 /* c's queue locked: t is out of it. */
 static void rq_remove(struct core *c, struct thread *t)
 {
 	list_remove(&t->rq);
+	t->woken = 0;
 	__atomic_store_n(&c->rq.len, c->rq.len - 1, __ATOMIC_RELAXED);
 }
 
@@ -211,6 +245,7 @@ void sched_wake(struct thread *t)
 	if (!__atomic_compare_exchange_n(&t->state, &blocked, THREAD_READY, 0,
 					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		return;
+	t->woken = 1;
 	/*
 	 * A thread that is idling on its own stack must be woken there: no
 	 * other core can run it before its registers are saved.
@@ -528,6 +563,25 @@ static void offer_work(void)
 	}
 }
 
+/*
+ * A thread that was woken waits for this core: let it have the core as soon as
+ * the present one has had some time, and go on afterwards.
+ */
+static bool give_way(struct core *c, uint64_t now)
+{
+	uint64_t since = c->current->since;
+
+	if (!rq_woken(c))
+		return false;
+	if (now < since + GRAIN_NS) {
+		c->slice_end = MIN(c->slice_end, since + GRAIN_NS);
+		return false;
+	}
+	rq_insert(c, c->current, true);
+	sched_away();
+	return true;
+}
+
 static void share_core(struct core *c, uint64_t next)
 {
 	uint64_t at = next;
@@ -538,13 +592,15 @@ static void share_core(struct core *c, uint64_t next)
 		offer_work();
 		if (!c->slice_end)
 			c->slice_end = now + SLICE_NS;
-		else if (now >= c->slice_end) {
-			c->slice_end = 0;
+		if (give_way(c, now)) {
+			c = core_self();
+		} else if (now >= c->slice_end) {
 			sched_yield();
 			c = core_self();
-			if (__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED))
-				c->slice_end = clock_mono() + SLICE_NS;
 		}
+		if (!c->slice_end &&
+		    __atomic_load_n(&c->rq.len, __ATOMIC_RELAXED))
+			c->slice_end = clock_mono() + SLICE_NS;
 		if (c->slice_end)
 			at = MIN(at, c->slice_end);
 	} else {

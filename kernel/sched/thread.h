@@ -21,6 +21,7 @@ struct thread {
 	void *xsave; /* vector state, while not running; 64-aligned */
 	uint32_t state;
 	uint32_t on_core; /* 1: registers are still in a core */
+	uint32_t woken; /* queued after a wait, not after a turn */
 	uint32_t core;    /* where it runs or ran last */
 	int32_t tid;
 	uint64_t cpu_ns; /* time on cores before `since` */

@@ -22,6 +22,7 @@
 #include "lib/user.h"
 #include "sched/sched.h"
 #include "sys/dispatch.h"
+#include "sys/nested.h"
 #include "sys/sys.h"
 
 /*
@@ -29,6 +30,9 @@
  * times a short call's round trip (bench/offload).
  */
 #define SPIN_LIMIT   1000
+#define NO_FD        0x7fffffffULL         /* above any limit on descriptors */
+#define NO_ADDRESS   0x8000000000000000ULL /* not canonical */
+#define USER_END     0x800000000000ULL     /* of any process */
 #define POLL_MSEC_NS 1000000LL
 
 /* What the last offload() did, for tracing: by core. */
@@ -336,25 +340,44 @@ static bool fd_hidden(uint64_t fd)
 	       BOOT->fd_hidden_hi - BOOT->fd_hidden_lo;
 }
 
-/* Does the call name a descriptor of the owner? Those do not exist. */
-static bool names_hidden_fd(const struct az_call_desc *d, const uint64_t a[6])
+static bool is_pointer(uint8_t kind)
 {
-	for (uint32_t i = 0; i < d->nargs; i++)
-		if (unlikely(fd_hidden(a[i])) &&
-		    (d->arg[i].kind == AZ_ARG_FD ||
-		     d->arg[i].kind == AZ_ARG_DIRFD))
-			return true;
-	return false;
+	return kind == AZ_ARG_PATH || kind == AZ_ARG_STR ||
+	       (kind >= AZ_ARG_IN && kind <= AZ_ARG_SIGMASK_PTR);
 }
 
-long offload(uint32_t nr, const uint64_t a[6])
+/*
+ * What the program must not name: the owner's descriptors, and memory beyond
+ * its own. Each becomes something that no process has, so that Linux finds
+ * the error in its own order.
+ */
+static void names_ours(const struct az_call_desc *d, uint64_t a[6])
 {
+	for (uint32_t i = 0; i < d->nargs; i++) {
+		uint8_t kind = d->arg[i].kind;
+
+		if (likely(a[i] < AZ_GUEST_END && !fd_hidden(a[i])))
+			continue;
+		if ((kind == AZ_ARG_FD || kind == AZ_ARG_DIRFD) &&
+		    fd_hidden(a[i]))
+			a[i] = NO_FD;
+		else if (is_pointer(kind) && a[i] >= AZ_GUEST_END &&
+			 a[i] < USER_END)
+			a[i] = NO_ADDRESS;
+	}
+}
+
+long offload(uint32_t nr, const uint64_t args[6])
+{
+	uint64_t a[6];
 	const struct az_call_desc *d = call_desc(nr);
 	struct thread *t = thread_self();
 	long r;
 
-	if (unlikely(names_hidden_fd(d, a)))
-		return -EBADF;
+	memcpy(a, args, sizeof(a));
+	names_ours(d, a);
+	if (unlikely(!nested_ok(d, a)))
+		return -EFAULT;
 	t->offload_raised = 0;
 	t->offload_by_ring = 0;
 	if (d->attrs & AZ_ATTR_CREDS) {

@@ -238,7 +238,7 @@ out_unlock:
 }
 
 /* Take timer id out of the table and out of everybody's hands. */
-static int remove(int id)
+static int ptimer_remove(int id)
 {
 	struct ptimer *p;
 
@@ -333,7 +333,7 @@ long sys_timer_create(const uint64_t a[6])
 	if (!a[1])
 		p->entry.info.timer.value = (uint32_t)id;
 	if (copy_to_user(a[2], &id, sizeof(id))) {
-		remove(id);
+		ptimer_remove(id);
 		return -EFAULT;
 	}
 	return 0;
@@ -341,7 +341,7 @@ long sys_timer_create(const uint64_t a[6])
 
 long sys_timer_delete(const uint64_t a[6])
 {
-	return remove((int)a[0]);
+	return ptimer_remove((int)a[0]);
 }
 
 /* --- setting --- */
