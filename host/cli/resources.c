@@ -5,6 +5,7 @@
 #include "cli/resources.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/sysinfo.h>
 
 #include "lib/cpulist.h"
@@ -134,15 +135,23 @@ int resources_cores(const char *cpuset, const char *cpus,
 		    struct instance_config *cfg)
 {
 	struct cpulist set;
-	unsigned int n, i, cpu = 0;
+	unsigned int n, i, cpu;
+	int here = sched_getcpu();
 	int status = cpuset_choose(cpuset, &set);
 
 	if (!status)
 		status = cpus_choose(cpus, &set, &n);
 	if (status)
 		return status;
+	/*
+	 * From where Linux has put this process: that CPU is likely idle, and
+	 * instances started one after the other do not all get the first one.
+	 */
+	cpu = here < 0 ? 0 : (unsigned int)here;
 	for (i = 0; i < n; i++) {
 		cpu = cpulist_next(&set, cpu);
+		if (cpu == CPULIST_MAX)
+			cpu = cpulist_next(&set, 0);
 		cfg->host_cpu[i] = (uint16_t)cpu++;
 	}
 	cfg->ncores = n;

@@ -10,7 +10,6 @@
  * EINTR, as signal_exit() decides (numbers as in Linux's <linux/errno.h>).
  */
 #define ERESTARTSYS 512	  /* again if SA_RESTART or no handler ran */
-#define ERESTARTNOINTR 513 /* again, whether or not a handler ran */
 #define ERESTARTNOHAND 514 /* again only if no handler ran */
 
 #endif

@@ -20,7 +20,8 @@
 #include "sched/sched.h"
 
 /* As deep as Linux follows a chain of owners (kernel/locking/rtmutex.c). */
-#define CHAIN_MAX 1024
+#define CHAIN_MAX   1024
+#define SYSCALL_LEN 2 /* 0f 05 */
 
 struct futex_queue futex_pi_queue = {
 	.waiters = { &futex_pi_queue.waiters, &futex_pi_queue.waiters },
@@ -165,6 +166,24 @@ static long start_lock(struct futex_waiter *w, uint32_t try)
 	return 0;
 }
 
+/*
+ * A signal came. Its handler runs, and then the call is made again, whatever
+ * SA_RESTART says (Linux's ERESTARTNOINTR): programs take any end of this call
+ * but the known errors for "locked". The program goes on at the system call
+ * instruction with what is returned here, its number, in rax.
+ */
+static long call_again(void)
+{
+	struct az_frame *f = thread_self()->frame;
+	long nr = (long)f->orig_rax;
+
+	f->rip -= SYSCALL_LEN;
+	f->orig_rax = ~0ULL; /* settled, for signal_exit */
+	/* Have the signal looked at on the way out. */
+	__atomic_store_n(&core_self()->az.pending, 1, __ATOMIC_RELAXED);
+	return nr;
+}
+
 long futex_pi_lock(uint64_t addr, const struct futex_deadline *d, bool try)
 {
 	struct futex_waiter w = { .queue = &futex_pi_queue,
@@ -177,8 +196,7 @@ long futex_pi_lock(uint64_t addr, const struct futex_deadline *d, bool try)
 	err = futex_block(&w, d, start_lock, try);
 	if (err == -EEXIST)
 		return 0;
-	/* A handler may run, but the program never sees EINTR, as in Linux. */
-	return err == -EINTR ? -ERESTARTNOINTR : err;
+	return err == -EINTR ? call_again() : err;
 }
 
 /* Give the lock to w and let it run. The word holds `val`. */
@@ -244,7 +262,7 @@ long futex_pi_wait_requeue(uint64_t addr, uint32_t val,
 	if (err != -EINTR)
 		return err;
 	/* Once moved it cannot begin again: the word has changed since. */
-	return w.kind == FUTEX_PI ? -EAGAIN : -ERESTARTNOINTR;
+	return w.kind == FUTEX_PI ? -EAGAIN : call_again();
 }
 
 /* Move w to the lock at its pi_addr, or give it that. 1: given; or -errno. */

@@ -198,14 +198,14 @@ void ptimer_fork_child(void)
 static bool grow(void)
 {
 	uint32_t n = nslots ? 2 * nslots : FIRST_SLOTS;
-	struct ptimer **new = kalloc(n * sizeof(*new));
+	struct ptimer **new = kalloc(n * sizeof(struct ptimer *));
 	struct ptimer **old = slots;
 
 	if (!new)
 		return false;
 	spin_lock(&lock);
 	if (old)
-		memcpy(new, old, nslots * sizeof(*new));
+		memcpy(new, old, nslots * sizeof(struct ptimer *));
 	slots = new;
 	nslots = n;
 	spin_unlock(&lock);
