@@ -407,13 +407,13 @@ static int become_child(void)
 		MADV_DONTNEED);
 	madvise((void *)AZ_RING_BASE, BOOT->ncores * AZ_RING_STRIDE,
 		MADV_DONTNEED);
-	close(stats_fd);
+	/* The parent's, all of them. */
+	close_range(BOOT->fd_hidden_lo, BOOT->fd_hidden_hi - 1, 0);
 	munmap((void *)AZ_STATS_BASE, AZ_STATS_SIZE);
 	err = map_stats();
 	if (err)
 		return err;
 	stats_fill(BOOT->mem_bytes, now_ns());
-	close(control_fd);
 	snprintf(name, sizeof(name), "%.48s.%u", info.name, BOOT->pid);
 	control_fd = registry_listen(name);
 	memcpy(info.name, name, sizeof(info.name));
@@ -423,7 +423,10 @@ static int become_child(void)
 		err = fd_hide(&control_fd);
 	if (!err)
 		err = check_init(BOOT, NULL);
-	return err ? err : plat->start_core(0);
+	if (err)
+		return err;
+	fds_fill();
+	return plat->start_core(0);
 }
 
 static void serve_fork(void)
