@@ -52,7 +52,7 @@ static uint64_t tai_offset(void)
 /* Processor time of pid or tid, as clock_getcpuclockid(3) encodes it. */
 static int resolve_cpu(int32_t id, struct clock *c)
 {
-	int pid = ~(id >> CPUCLOCK_PID_SHIFT);
+	int pid = ~id >> CPUCLOCK_PID_SHIFT;
 	bool ours;
 
 	if ((id & CPUCLOCK_KIND) == CPUCLOCK_FD) {
