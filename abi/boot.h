@@ -60,6 +60,8 @@ struct az_boot {
 	uint32_t flags;
 	uint64_t mem_bytes; /* limit on the program's committed memory */
 
+	uint64_t heap_size; /* bytes at AZ_HEAP_BASE; at most AZ_HEAP_SIZE */
+
 	/* The owner as a Linux process. */
 	uint32_t pid, ppid, pgid, sid;
 	uint32_t uid, euid, gid, egid;

@@ -43,6 +43,7 @@
 #define BOOT  ((struct az_boot *)AZ_BOOT_BASE)
 #define STATS ((struct az_stats *)AZ_STATS_BASE)
 
+#define HEAP_MIN 0x4000000ULL /* 64 MiB */
 /* The owner's own descriptors: counters, control socket, a pipe. */
 #define HIDDEN_FDS      4
 #define HIDDEN_AT       1024
@@ -82,6 +83,19 @@ static int map_stats(void)
 	return err;
 }
 
+/* Address space only; a process with little of that (ulimit -v) gets less. */
+static int map_heap(void)
+{
+	uint64_t size = AZ_HEAP_SIZE;
+	int err;
+
+	while ((err = map_at(AZ_HEAP_BASE, size, -1)) == -ENOMEM &&
+	       size > HEAP_MIN)
+		size /= 4;
+	BOOT->heap_size = size;
+	return err;
+}
+
 static int map_shared(uint32_t ncores, uint64_t boot_size)
 {
 	int err = map_at(AZ_BOOT_BASE, boot_size, -1);
@@ -92,9 +106,7 @@ static int map_shared(uint32_t ncores, uint64_t boot_size)
 		err = map_at(AZ_CORE_BASE, ncores * AZ_CORE_STRIDE, -1);
 	if (!err)
 		err = map_at(AZ_RING_BASE, ncores * AZ_RING_STRIDE, -1);
-	if (!err)
-		err = map_at(AZ_HEAP_BASE, AZ_HEAP_SIZE, -1);
-	return err;
+	return err ? err : map_heap();
 }
 
 /* --- az_boot --- */

@@ -19,6 +19,7 @@
 #include <asm/unistd.h>
 #include <linux/mman.h>
 
+#include "core.h"
 #include "lib/errno.h"
 #include "lib/spin.h"
 #include "lib/string.h"
@@ -106,11 +107,12 @@ static void run_clear(void *p, uint32_t order)
 static void *run_fresh(uint32_t order)
 {
 	uint64_t pages = 1ULL << order;
+	uint64_t limit = BOOT->heap_size / AZ_PAGE_SIZE;
 	void *p;
 
 	if (!frontier)
 		frontier = PAGES / AZ_PAGE_SIZE; /* behind page_kind */
-	if (pages > PAGES - frontier)
+	if (frontier + pages > limit)
 		return NULL;
 	p = page_address(frontier);
 	frontier += pages;

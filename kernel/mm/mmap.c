@@ -32,7 +32,7 @@
 
 struct request {
 	uint64_t addr, len, off;
-	uint64_t align;
+	struct vma_align align;
 	int prot, flags, fd;
 	uint32_t vflags; /* of the vma */
 };
@@ -53,8 +53,8 @@ static int check_hugetlb(struct request *r)
 		shift = 21;
 	if (shift != 21 && shift != 30)
 		return -EINVAL;
-	r->align = 1ULL << shift;
-	r->len = ALIGN_UP(r->len, r->align);
+	r->align.align = 1ULL << shift;
+	r->len = ALIGN_UP(r->len, r->align.align);
 	r->vflags |= VMA_HUGETLB;
 	return 0;
 }
@@ -120,7 +120,6 @@ static int check(struct request *r)
 
 	if (!r->len)
 		return -EINVAL;
-	r->align = 0;
 	if ((r->flags & MAP_HUGETLB) && is_anon(r)) {
 		err = check_hugetlb(r);
 		if (err)
@@ -129,8 +128,6 @@ static int check(struct request *r)
 	r->len = page_up(r->len);
 	if (!r->len || r->len > TASK_SIZE)
 		return -ENOMEM;
-	if (!r->align)
-		r->align = place_align(r->len);
 	if (r->flags & MAP_FIXED_NOREPLACE)
 		r->flags |= MAP_FIXED;
 	if (r->flags & MAP_FIXED) {
@@ -154,14 +151,7 @@ static int check(struct request *r)
 
 void map_hugify(uint64_t start, uint64_t end)
 {
-	/*
-	 * A program that touches only the beginning of a large mapping should
-	 * not pay for a big page: the first 2 MiB stay in small ones.
-	 */
-	start += AZ_CHUNK_SIZE;
-	if (start < end)
-		host_call(__NR_madvise, start, end - start, MADV_HUGEPAGE, 0, 0,
-			  0);
+	host_call(__NR_madvise, start, end - start, MADV_HUGEPAGE, 0, 0, 0);
 }
 
 static bool wants_huge(const struct request *r)
@@ -223,7 +213,7 @@ static long host_map(const struct request *r)
 	return 0;
 }
 
-static uint64_t place(const struct request *r)
+static uint64_t place(struct request *r)
 {
 	uint64_t addr = 0;
 
@@ -236,6 +226,8 @@ static uint64_t place(const struct request *r)
 	/* Linux looks for low room first even with a hint above. */
 	if (addr && (r->flags & MAP_32BIT) && addr + r->len > 0x80000000ULL)
 		return place_32bit(r->len);
+	if (!r->align.align)
+		r->align = place_align(r->len, wants_huge(r));
 	return addr ? addr : place_find(r->len, r->vflags, r->align);
 }
 

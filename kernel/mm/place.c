@@ -3,8 +3,8 @@
  * place.c - where a mapping goes that the program has not placed itself.
  *
  * First fit, upwards, in the area that its kind has (see space.h and
- * abi/layout.h); if that is full, anywhere but in the pool. Mappings
- * of 2 MiB and more start at a multiple of it, so that big pages fit.
+ * abi/layout.h); if that is full, anywhere but in the pool. Mappings of 2 MiB
+ * and more are placed so that big pages fit.
  * mm.lock guards the tree.
  */
 #include "mm/space.h"
@@ -12,6 +12,13 @@
 /* MAP_32BIT's range, as Linux has it (arch/x86/kernel/sys_x86_64.c). */
 #define LOW_START 0x40000000ULL
 #define LOW_END   0x80000000ULL
+/*
+ * Mappings that get big pages start so far before a multiple of 2 MiB: their
+ * head is in small pages, and a program that touches only the beginning does
+ * not pay for a big one. One vma on the host all the same, unlike two kinds of
+ * advice in one mapping, which mremap could not move.
+ */
+#define SMALL_HEAD 0x10000ULL
 
 struct area {
 	uint64_t lo, hi;
@@ -23,9 +30,15 @@ static const struct area areas[] = {
 	{ AZ_GUEST_MIN, AZ_WINDOW_BASE },
 };
 
-uint64_t place_align(uint64_t len)
+struct vma_align place_align(uint64_t len, bool huge)
 {
-	return len >= AZ_CHUNK_SIZE ? AZ_CHUNK_SIZE : AZ_PAGE_SIZE;
+	struct vma_align a = { .align = AZ_PAGE_SIZE };
+
+	if (len >= AZ_CHUNK_SIZE)
+		a.align = AZ_CHUNK_SIZE;
+	if (huge)
+		a.before = SMALL_HEAD;
+	return a;
 }
 
 static uint32_t area_of(uint64_t len, uint32_t flags)
@@ -40,12 +53,13 @@ static uint32_t area_of(uint64_t len, uint32_t flags)
 	return 0;
 }
 
-static uint64_t area_find(const struct area *a, uint64_t len, uint64_t align)
+static uint64_t area_find(const struct area *a, uint64_t len,
+			  struct vma_align align)
 {
 	return vma_hole(&mm.set, a->lo, a->hi, len, align);
 }
 
-uint64_t place_find(uint64_t len, uint32_t flags, uint64_t align)
+uint64_t place_find(uint64_t len, uint32_t flags, struct vma_align align)
 {
 	uint64_t addr = area_find(&areas[area_of(len, flags)], len, align);
 
@@ -56,7 +70,8 @@ uint64_t place_find(uint64_t len, uint32_t flags, uint64_t align)
 
 uint64_t place_32bit(uint64_t len)
 {
-	return vma_hole(&mm.set, LOW_START, LOW_END, len, AZ_PAGE_SIZE);
+	return vma_hole(&mm.set, LOW_START, LOW_END, len,
+			place_align(0, false));
 }
 
 uint64_t place_hint(uint64_t addr, uint64_t len)

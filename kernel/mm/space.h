@@ -96,12 +96,12 @@ void map_lock(uint64_t start, uint64_t end, uint32_t flags);
 /* place.c */
 
 /* place_find - room for a mapping with these flags; 0: there is none. */
-uint64_t place_find(uint64_t len, uint32_t flags, uint64_t align);
+uint64_t place_find(uint64_t len, uint32_t flags, struct vma_align align);
 uint64_t place_32bit(uint64_t len);
 /* place_hint - addr if len bytes are free there, else 0. */
 uint64_t place_hint(uint64_t addr, uint64_t len);
-/* place_align - what the start of a mapping of len bytes is a multiple of. */
-uint64_t place_align(uint64_t len);
+/* place_align - where a mapping of len bytes may start; huge: map_hugify. */
+struct vma_align place_align(uint64_t len, bool huge);
 
 /* pool.c */
 

@@ -320,17 +320,18 @@ static struct vma *next_with_hole(struct vma *v, uint64_t len)
 	return NULL;
 }
 
-static uint64_t fit(uint64_t from, uint64_t to, uint64_t len, uint64_t align)
+static uint64_t fit(uint64_t from, uint64_t to, uint64_t len,
+		    struct vma_align a)
 {
-	uint64_t addr = ALIGN_UP(from, align);
+	uint64_t addr = ALIGN_UP(from + a.before, a.align) - a.before;
 
 	return addr < to && to - addr >= len ? addr : 0;
 }
 
 /* First fit among the holes of at least `size` bytes; at most `tries`. */
 static uint64_t hole_search(const struct vma_set *s, uint64_t lo, uint64_t hi,
-			    uint64_t size, uint64_t len, uint64_t align,
-			    uint32_t tries)
+			    uint64_t size, uint64_t len,
+			    struct vma_align align, uint32_t tries)
 {
 	struct vma *v = vma_find(s, lo);
 	uint64_t addr;
@@ -354,15 +355,15 @@ static uint64_t hole_search(const struct vma_set *s, uint64_t lo, uint64_t hi,
 }
 
 uint64_t vma_hole(const struct vma_set *s, uint64_t lo, uint64_t hi,
-		  uint64_t len, uint64_t align)
+		  uint64_t len, struct vma_align align)
 {
 	uint64_t addr;
 
-	if (align <= AZ_PAGE_SIZE)
+	if (align.align <= AZ_PAGE_SIZE)
 		return hole_search(s, lo, hi, len, len, align, UINT32_MAX);
 	addr = hole_search(s, lo, hi, len, len, align, HOLE_TRIES);
 	if (!addr)
-		addr = hole_search(s, lo, hi, len + align - AZ_PAGE_SIZE, len,
+		addr = hole_search(s, lo, hi, len + align.align - AZ_PAGE_SIZE, len,
 				   align, UINT32_MAX);
 	return addr;
 }

@@ -68,13 +68,18 @@ bool vma_free_range(const struct vma_set *s, uint64_t start, uint64_t end);
  */
 uint64_t vma_covered(const struct vma_set *s, uint64_t start, uint64_t end);
 
+/* Which addresses will do: those `before` bytes before a multiple of align. */
+struct vma_align {
+	uint64_t align, before;
+};
+
 /*
- * vma_hole - the lowest multiple of align in [lo, hi) with len free bytes, or
- * 0. A hole that fits only just may be passed over if there are many others
- * of its size that do not.
+ * vma_hole - the lowest address in [lo, hi) that will do and has len free
+ * bytes, or 0. A hole that fits only just may be passed over if there are many
+ * others of its size that do not.
  */
 uint64_t vma_hole(const struct vma_set *s, uint64_t lo, uint64_t hi,
-		  uint64_t len, uint64_t align);
+		  uint64_t len, struct vma_align align);
 
 /* What is left free below a stack: Linux's stack_guard_gap (mm/mmap.c). */
 #define STACK_GAP 0x100000ULL

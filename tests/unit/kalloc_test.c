@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core.h"
 #include "layout.h"
 #include "lib/spin.h"
 #include "mm/mm.h"
@@ -275,17 +276,24 @@ static void test_exhaustion(void)
 	ok(kalloc_pages(size) == p[0], "and what is freed can be had again");
 }
 
-int main(void)
+static void map_at(uint64_t addr, uint64_t size)
 {
 	void *p = mmap(
-	    (void *)AZ_HEAP_BASE, AZ_HEAP_SIZE, PROT_READ | PROT_WRITE,
+	    (void *)addr, size, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE,
 	    -1, 0);
 
-	if (p != (void *)AZ_HEAP_BASE) {
-		printf("Bail out! the heap's address is taken\n");
-		return 1;
+	if (p != (void *)addr) {
+		printf("Bail out! the address %p is taken\n", p);
+		exit(1);
 	}
+}
+
+int main(void)
+{
+	map_at(AZ_BOOT_BASE, sizeof(struct az_boot));
+	map_at(AZ_HEAP_BASE, AZ_HEAP_SIZE);
+	BOOT->heap_size = AZ_HEAP_SIZE;
 	test_few_pages();
 	test_sizes();
 	test_random();

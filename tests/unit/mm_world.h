@@ -128,6 +128,7 @@ static void world_init(uint32_t ncores, uint64_t mem_bytes)
 	map_at(AZ_HEAP_BASE, AZ_HEAP_SIZE);
 	BOOT->ncores = ncores;
 	BOOT->mem_bytes = mem_bytes;
+	BOOT->heap_size = AZ_HEAP_SIZE;
 	BOOT->euid = geteuid();
 	BOOT->fd_hidden_lo = 1000;
 	BOOT->fd_hidden_hi = 1100;
