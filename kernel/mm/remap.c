@@ -97,20 +97,31 @@ static bool wants_huge(const struct vma *v, uint64_t len)
 	       (v->flags & ~(uint32_t)VMA_AUTOHUGE) == (VMA_READ | VMA_WRITE);
 }
 
-static long host_grow(const struct remap *r, const struct vma *v)
+static bool is_plain(const struct vma *v)
+{
+	return !v->object && !(v->flags & ~(uint32_t)PLAIN_FLAGS);
+}
+
+/* More memory like that of v, on the host, at [start, end). */
+static long host_more(const struct vma *v, uint64_t start, uint64_t end)
 {
 	uint64_t flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
-	uint64_t end = v->end;
 	long ret;
 
-	if (v->object || (v->flags & ~(uint32_t)PLAIN_FLAGS))
-		ret = host_call(__NR_mremap, r->addr, r->old_len, r->new_len, 0,
-				0, 0);
-	else
-		ret = host_call(
-		    __NR_mmap, end, r->new_len - r->old_len, v->flags & 7,
-		    flags | (v->flags & VMA_NORESERVE ? MAP_NORESERVE : 0),
-		    (uint64_t)-1, 0);
+	if (v->flags & VMA_NORESERVE)
+		flags |= MAP_NORESERVE;
+	ret = host_call(__NR_mmap, start, end - start, v->flags & 7, flags,
+			(uint64_t)-1, 0);
+	return ret < 0 ? ret : 0;
+}
+
+static long host_grow(const struct remap *r, const struct vma *v)
+{
+	long ret;
+
+	if (is_plain(v))
+		return host_more(v, v->end, r->addr + r->new_len);
+	ret = host_call(__NR_mremap, r->addr, r->old_len, r->new_len, 0, 0, 0);
 	return ret < 0 ? ret : 0;
 }
 
@@ -121,15 +132,14 @@ static bool grow(const struct remap *r, struct vma *v)
 	struct vma_tag tag = { .object = v->object,
 			       .flags = v->flags,
 			       .charge = extra_charge(r, v) };
-	bool plain = !v->object && (v->flags & 7) == (VMA_READ | VMA_WRITE) &&
-		     !(v->flags & ~(uint32_t)PLAIN_FLAGS);
+	bool open = is_plain(v) && (v->flags & 7) == (VMA_READ | VMA_WRITE);
 
 	if (to > AZ_GUEST_END || to < r->addr ||
 	    (v->next && vma_hole_end(v->next) < to))
 		return false;
 	if (v->object)
 		tag.offset = v->offset + (end - v->start);
-	if (!plain || !pool_grow(end, to - end)) {
+	if (!open || !pool_grow(end, to - end)) {
 		/* Rather move than take the rest of somebody's chunk. */
 		if (pool_holds(end, to) && (r->flags & MREMAP_MAYMOVE))
 			return false;
@@ -153,8 +163,9 @@ static long target(struct remap *r, const struct vma *v)
 		return 0;
 	r->to = names_target(r) ? place_hint(r->to, r->new_len) : 0;
 	if (!r->to)
-		r->to =
-		    place_find(r->new_len, v->flags, place_align(r->new_len));
+		r->to = place_find(r->new_len, v->flags,
+				   place_align(r->new_len,
+					       wants_huge(v, r->new_len)));
 	return r->to ? 0 : -ENOMEM;
 }
 
@@ -191,6 +202,47 @@ static void move_vma(const struct remap *r, struct vma *v, uint64_t more,
 	mm_insert(r->to, r->to + r->new_len, &tag);
 }
 
+/* Move [from, from + len); *done: how much of it. 0 or -errno. */
+static long move_some(uint64_t from, uint64_t len, uint64_t to, uint64_t *done)
+{
+	uint64_t n = len;
+
+	for (*done = 0; *done < len; n = len - *done) {
+		long ret;
+
+		/* Halve the piece until it is within one vma. */
+		while ((ret = host_call(__NR_mremap, from + *done, n, n,
+					MREMAP_MAYMOVE | MREMAP_FIXED,
+					to + *done, 0)) == -EFAULT &&
+		       n > AZ_PAGE_SIZE)
+			n = page_up(n / 2);
+		if (ret < 0)
+			return ret;
+		*done += n;
+	}
+	return 0;
+}
+
+/*
+ * What is one vma in the tree may be several on the host, which merges
+ * memory only if it was touched in the right order, or has big pages in one
+ * part. Linux before 6.17 moves only one vma at a time.
+ */
+static long move_pieces(const struct remap *r, const struct vma *v)
+{
+	uint64_t len = MIN(r->old_len, r->new_len), done;
+	long err = move_some(r->addr, len, r->to, &done);
+
+	if (!err && r->new_len > len)
+		err = host_more(v, r->to + len, r->to + r->new_len);
+	if (!err && r->old_len > len)
+		err = host_call(__NR_munmap, r->addr + len, r->old_len - len, 0,
+				0, 0, 0);
+	if (err)
+		move_some(r->to, done, r->addr, &done);
+	return err ? err : (long)r->to;
+}
+
 static long move(struct remap *r, struct vma *v)
 {
 	uint64_t more = extra_charge(r, v);
@@ -200,12 +252,10 @@ static long move(struct remap *r, struct vma *v)
 	if (ret)
 		return ret;
 	pool_claim(r->to, r->to + r->new_len);
-	/* One vma here may be two on the host (map_hugify): make it one. */
-	if ((v->flags & VMA_AUTOHUGE) && r->old_len)
-		host_call(__NR_madvise, r->addr, r->old_len, MADV_HUGEPAGE, 0,
-			  0, 0);
 	ret = host_call(__NR_mremap, r->addr, r->old_len, r->new_len,
 			r->flags | MREMAP_MAYMOVE | MREMAP_FIXED, r->to, 0);
+	if (ret == -EFAULT && is_plain(v) && !(r->flags & MREMAP_DONTUNMAP))
+		ret = move_pieces(r, v);
 	if (ret < 0) {
 		map_settle(r->to, r->to + r->new_len);
 		map_settle(r->addr, r->addr + r->old_len);

@@ -330,8 +330,8 @@ static uint64_t fit(uint64_t from, uint64_t to, uint64_t len,
 
 /* First fit among the holes of at least `size` bytes; at most `tries`. */
 static uint64_t hole_search(const struct vma_set *s, uint64_t lo, uint64_t hi,
-			    uint64_t size, uint64_t len,
-			    struct vma_align align, uint32_t tries)
+			    uint64_t size, uint64_t len, struct vma_align align,
+			    uint32_t tries)
 {
 	struct vma *v = vma_find(s, lo);
 	uint64_t addr;
@@ -363,8 +363,8 @@ uint64_t vma_hole(const struct vma_set *s, uint64_t lo, uint64_t hi,
 		return hole_search(s, lo, hi, len, len, align, UINT32_MAX);
 	addr = hole_search(s, lo, hi, len, len, align, HOLE_TRIES);
 	if (!addr)
-		addr = hole_search(s, lo, hi, len + align.align - AZ_PAGE_SIZE, len,
-				   align, UINT32_MAX);
+		addr = hole_search(s, lo, hi, len + align.align - AZ_PAGE_SIZE,
+				   len, align, UINT32_MAX);
 	return addr;
 }
 

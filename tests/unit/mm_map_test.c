@@ -259,8 +259,9 @@ static void test_huge(void)
 {
 	long a = map_anon(0, 16 * MIB, RW, 0), b;
 
-	ok(smaps_count(a, " hg") == 0 && smaps_count(a + 2 * (long)MIB, " hg"),
-	   "big pages from the second 2 MiB on");
+	ok(smaps_count(a, " hg") &&
+	       (uint64_t)a % AZ_CHUNK_SIZE == AZ_CHUNK_SIZE - 64 * KIB,
+	   "16 MiB get big pages behind a head of 64 KiB");
 	b = map_anon(0, 16 * MIB, RW, MAP_STACK);
 	ok(!smaps_count(b + 4 * (long)MIB, " hg"), "but not for stacks");
 	b = map_anon(0, 16 * MIB, RW, MAP_NORESERVE);
@@ -272,6 +273,37 @@ static void test_huge(void)
 	ok(b > 0 && b != a && *(volatile char *)(b + 3 * (long)MIB) == 7,
 	   "such a mapping can be moved as one");
 	ok(smaps_count(b + 20 * (long)MIB, " hg"), "and has big pages there");
+	world_clear();
+}
+
+/* One vma for the program, two on the host: touched before they met. */
+static void test_torn(void)
+{
+	uint64_t at = 0x100400000000;
+	long b;
+
+	map_anon(at, 4 * PAGE, RW, MAP_FIXED);
+	map_anon(at + 5 * PAGE, 4 * PAGE, RW, MAP_FIXED);
+	memset((void *)at, 1, 4 * PAGE);
+	memset((void *)(at + 5 * PAGE), 3, 4 * PAGE);
+	map_anon(at + 4 * PAGE, PAGE, RW, MAP_FIXED);
+	memset((void *)(at + 4 * PAGE), 2, PAGE);
+	is((long)mm.set.count, 1, "two pieces and what fills the gap: one vma");
+	b = CALL(mremap, at, 9 * PAGE, 20 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+		 at + 64 * PAGE);
+	is(b, (long)(at + 64 * PAGE), "is moved and grows");
+	ok(b > 0 && *(char *)(b + 3 * (long)PAGE) == 1 &&
+	       *(char *)(b + 4 * (long)PAGE) == 2 &&
+	       *(char *)(b + 8 * (long)PAGE) == 3 &&
+	       *(char *)(b + 19 * (long)PAGE) == 0,
+	   "with what it held");
+	ok(host_free((long)at, 9 * PAGE), "and is gone where it was");
+	b = CALL(mremap, (uint64_t)b, 20 * PAGE, 7 * PAGE,
+		 MREMAP_MAYMOVE | MREMAP_FIXED, at);
+	ok(b == (long)at && *(char *)(b + 6 * (long)PAGE) == 3 &&
+	       mm.set.sum.size == 7 * PAGE &&
+	       host_free(b + 7 * (long)PAGE, 90 * PAGE),
+	   "and moves back, smaller");
 	world_clear();
 }
 
@@ -584,6 +616,7 @@ int main(void)
 	test_hints();
 	test_fds();
 	test_huge();
+	test_torn();
 	test_limit();
 	test_limit_kinds();
 	test_rlimits();

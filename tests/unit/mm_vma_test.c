@@ -144,12 +144,12 @@ static bool same(void)
 
 /* Lowest fit, as the model sees it. */
 static uint64_t model_hole(uint32_t lo, uint32_t hi, uint32_t len,
-			   uint32_t align)
+			   struct vma_align align)
 {
 	for (uint32_t i = lo; i + len <= hi; i++) {
 		uint32_t n = 0;
 
-		if (addr_of(i) % (align * AZ_PAGE_SIZE))
+		if ((addr_of(i) + align.before) % align.align)
 			continue;
 		while (n < len && !model[i + n].mapped)
 			n++;
@@ -163,17 +163,20 @@ static bool same_holes(void)
 {
 	uint32_t lo = below(NPAGES), hi = lo + below(NPAGES - lo) + 1;
 	uint32_t len = 1 + below(12), align = 1U << below(4);
-	uint64_t want = model_hole(lo, hi, len, align);
-	uint64_t got = vma_hole(&set, addr_of(lo), addr_of(hi),
-				len * AZ_PAGE_SIZE, align * AZ_PAGE_SIZE);
+	uint64_t before = below(align) * AZ_PAGE_SIZE;
+	struct vma_align a = { align * AZ_PAGE_SIZE, before };
+	uint64_t got =
+	    vma_hole(&set, addr_of(lo), addr_of(hi), len * AZ_PAGE_SIZE, a);
 
-	/* With alignment another hole may be taken, or none be found. */
+	uint64_t want = model_hole(lo, hi, len, a);
+
+	/* With alignment, another hole may be taken, or none be found. */
 	if (align == 1)
 		return got == want;
 	if (!got)
 		return true;
-	return want && !(got % (align * AZ_PAGE_SIZE)) && got >= addr_of(lo) &&
-	       got + len * AZ_PAGE_SIZE <= addr_of(hi) &&
+	return want && !((got + before) % (align * AZ_PAGE_SIZE)) &&
+	       got >= addr_of(lo) && got + len * AZ_PAGE_SIZE <= addr_of(hi) &&
 	       vma_free_range(&set, got, got + len * AZ_PAGE_SIZE);
 }
 
@@ -280,14 +283,15 @@ static void test_depth(void)
 static void test_stack_gap(void)
 {
 	struct vma_tag tag = { .flags = VMA_READ | VMA_WRITE | VMA_GROWSDOWN };
+	struct vma_align any = { AZ_PAGE_SIZE, 0 };
 	uint64_t at = 0x10000000;
 
 	if (vma_reserve(&set))
 		panic("no memory\n");
 	vma_insert(&set, at, at + AZ_PAGE_SIZE, &tag);
-	ok(!vma_hole(&set, at - STACK_GAP, at, AZ_PAGE_SIZE, AZ_PAGE_SIZE) &&
+	ok(!vma_hole(&set, at - STACK_GAP, at, AZ_PAGE_SIZE, any) &&
 	       vma_hole(&set, at - STACK_GAP - AZ_PAGE_SIZE, at, AZ_PAGE_SIZE,
-			AZ_PAGE_SIZE) == at - STACK_GAP - AZ_PAGE_SIZE,
+			any) == at - STACK_GAP - AZ_PAGE_SIZE,
 	   "the guard gap below a stack is not given away");
 	vma_remove(&set, at, at + AZ_PAGE_SIZE);
 }
