@@ -143,6 +143,27 @@ void mm_remove(uint64_t start, uint64_t end)
 	mm_publish();
 }
 
+void pool_fork_child(void)
+{
+	uint64_t at = 0;
+	struct vma *v;
+
+	pool_close_all();
+	mm.def_flags = 0;
+	while ((v = vma_find(&mm.set, at)) != NULL) {
+		at = v->end;
+		if (v->flags & VMA_DONTFORK) {
+			mm_remove(v->start, v->end);
+		} else if (v->flags & VMA_LOCKED) {
+			vma_retag(&mm.set, v,
+				  v->flags & ~(VMA_LOCKED | VMA_ONFAULT),
+				  v->charge);
+			vma_join(&mm.set, v);
+		}
+	}
+	mm_publish();
+}
+
 /* --- looking --- */
 
 bool mm_find(uint64_t addr, struct vma_info *info)

@@ -49,8 +49,8 @@ struct vma_info {
 };
 
 /*
- * pool_fork_child - in the child of a fork, whose cores have no chunk open yet:
- * those of the parent's cores count as closed.
+ * pool_fork_child - in the child of a fork: the tree loses what Linux did not
+ * give to the child (MADV_DONTFORK, locks), the pool its open chunks.
  */
 void pool_fork_child(void);
 

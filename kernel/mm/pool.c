@@ -135,7 +135,7 @@ uint64_t pool_alloc(uint64_t len)
 	return addr;
 }
 
-void pool_fork_child(void)
+void pool_close_all(void)
 {
 	for (uint32_t i = 0; i < top; i++) {
 		if (chunks[i].owner == CLOSED || chunks[i].owner == LISTED)

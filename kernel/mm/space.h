@@ -114,6 +114,8 @@ void pool_unalloc(uint64_t addr, uint64_t len);
 bool pool_grow(uint64_t addr, uint64_t more);
 /* pool_claim - nothing more is handed out of [start, end). */
 void pool_claim(uint64_t start, uint64_t end);
+/* pool_close_all - in the child of a fork, whose cores have no chunk yet. */
+void pool_close_all(void);
 /* pool_count - pages of [start, end) have come to be, or ceased to be. */
 void pool_count(uint64_t start, uint64_t end, bool mapped);
 

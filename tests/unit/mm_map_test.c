@@ -512,6 +512,30 @@ static void test_mlockall(void)
 	world_clear();
 }
 
+static void test_fork(void)
+{
+	long a = map_anon(0, 8 * PAGE, RW, 0), b = map_anon(0, PAGE, RW, 0);
+
+	CALL(madvise, (uint64_t)a, PAGE, MADV_DONTFORK);
+	CALL(mlockall, MCL_CURRENT | MCL_FUTURE);
+	/* As if this were the child: Linux has unmapped the page. */
+	munmap((void *)a, PAGE);
+	munlockall();
+	core_at(0)->pool_next = core_at(0)->pool_end = 0;
+	core_at(1)->pool_next = core_at(1)->pool_end = 0;
+	pool_fork_child();
+	vma_check(&mm.set);
+	is(mm_fault((uint64_t)a, false, false), -EFAULT,
+	   "the child of a fork does not have what was not to be forked");
+	ok(mm.set.count == 1 && !mm.set.sum.locked && !mm.def_flags,
+	   "nor the locks");
+	is((long)committed(), 8 * (long)PAGE, "and pays for what it has");
+	b = map_anon(0, PAGE, RW, 0);
+	ok((uint64_t)b / AZ_CHUNK_SIZE != (uint64_t)a / AZ_CHUNK_SIZE,
+	   "it begins a chunk of its own");
+	world_clear();
+}
+
 static void test_usage(void)
 {
 	struct mm_usage u;
@@ -625,6 +649,7 @@ int main(void)
 	test_mincore();
 	test_madvise();
 	test_mlockall();
+	test_fork();
 	test_usage();
 	test_refusal();
 	return done();
