@@ -33,9 +33,10 @@
 #define AZ_ATTR_NORESTART 2 /* EINTR after a handler even with SA_RESTART */
 #define AZ_ATTR_SIGPIPE   4 /* Linux may raise SIGPIPE or SIGXFSZ in it */
 #define AZ_ATTR_HOST \
-	8                /* a local call whose handler may offload it, so
+	8                 /* a local call whose handler may offload it, so
 			       the seccomp filter and the checker let it pass */
-#define AZ_ATTR_CREDS 16 /* changes credentials: on every owner thread */
+#define AZ_ATTR_NESTED 32 /* arguments point to structures with pointers */
+#define AZ_ATTR_CREDS  16 /* changes credentials: on every owner thread */
 
 /* What an argument is. Sizes are in bytes. */
 #define AZ_ARG_NONE         0

@@ -176,8 +176,12 @@ class Call:
 
     def c(self):
         """One line of AZ_CALLS."""
-        attrs = " | ".join(f"AZ_ATTR_{a.upper()}" for a in self.attrs) or "0"
+        names = list(self.attrs)
         args = [a.c() for a in self.args]
+        if any("AZ_ARG_IOV_" in a or "MSG_IN" in a or "MSG_OUT" in a
+               for a in args):
+            names.append("nested")
+        attrs = " | ".join(f"AZ_ATTR_{a.upper()}" for a in names) or "0"
         args += ["AZ_ARG(AZ_ARG_NONE, 0, 0, 0, 0)"] * (6 - len(args))
         return (f"\tX({self.nr}, {self.name}, AZ_CLASS_{self.cls.upper()}, "
                 f"{attrs}, {len(self.args)}, " + ", ".join(args) + ")")

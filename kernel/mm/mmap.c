@@ -65,10 +65,10 @@ static int check_type(struct request *r)
 	case MAP_SHARED_VALIDATE:
 		if (is_anon(r))
 			return -EINVAL;
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case MAP_SHARED:
 		r->vflags |= VMA_SHARED;
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case MAP_PRIVATE:
 		break;
 	default:

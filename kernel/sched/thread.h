@@ -37,7 +37,7 @@ struct thread {
 	long offload_result;     /* filled in when the ring has answered */
 	uint32_t offload_raised; /* signal that the call raised */
 	uint32_t offload_done;
-	uint32_t offload_by_ring; /* how the last one went */
+	const char *offload_by; /* how the last one went, for tracing */
 	int32_t nice;
 	int32_t policy; /* SCHED_OTHER ... as set, not acted upon */
 	int32_t rt_priority;

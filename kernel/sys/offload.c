@@ -35,9 +35,6 @@
 #define USER_END     0x800000000000ULL     /* of any process */
 #define POLL_MSEC_NS 1000000LL
 
-/* What the last offload() did, for tracing: by core. */
-static const char *how[AZ_MAX_CORES];
-
 static struct spinlock inbox_lock; /* guards az_boot.inbox_tail */
 
 void ring_init(struct core *c)
@@ -188,7 +185,7 @@ static long ring_call(uint32_t nr, uint32_t flags, const uint64_t a[6],
 	bool alone = !__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED);
 
 	c->stats->ring++;
-	t->offload_by_ring = 1;
+	t->offload_by = "ring";
 	if (spin_on(s, alone ? SPIN_LIMIT : SPIN_LIMIT / 20)) {
 		t->offload_result = s->result;
 		t->offload_raised = s->raised;
@@ -307,12 +304,11 @@ long offload_everywhere(uint32_t nr, const uint64_t a[6])
 	return r;
 }
 
+/* The call itself raised a signal (SIGPIPE, SIGXFSZ). */
 static void raise_from_call(struct thread *t)
 {
 	struct siginfo si = { 0 };
 
-	if (!t->offload_raised)
-		return;
 	si.signo = (int32_t)t->offload_raised;
 	si.code = 0; /* SI_USER, as Linux's send_sig */
 	si.rt.pid = (int32_t)BOOT->pid;
@@ -321,16 +317,12 @@ static void raise_from_call(struct thread *t)
 	signal_post(t, &si);
 }
 
-static void note_how(const char *s)
-{
-	how[core_self()->az.index] = s;
-}
-
 const char *offload_how(void)
 {
-	const char *s = how[core_self()->az.index];
+	struct thread *t = thread_self();
+	const char *s = t->offload_by;
 
-	note_how(NULL);
+	t->offload_by = NULL;
 	return s ? s : "local";
 }
 
@@ -347,17 +339,28 @@ static bool is_pointer(uint8_t kind)
 }
 
 /*
- * What the program must not name: the owner's descriptors, and memory beyond
- * its own. Each becomes something that no process has, so that Linux finds
- * the error in its own order.
+ * Might the call name what is not the program's? Cheap, and often wrong: a
+ * negative number looks like an address.
  */
-static void names_ours(const struct az_call_desc *d, uint64_t a[6])
+static bool looks_foreign(const struct az_call_desc *d, const uint64_t a[6])
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < d->nargs; i++)
+		any |= a[i] >= AZ_GUEST_END || fd_hidden(a[i]);
+	return any;
+}
+
+/*
+ * Put something that no process has in place of the owner's descriptors, and
+ * of memory beyond the program's, so that Linux finds the error in its own
+ * order.
+ */
+static void hide_ours(const struct az_call_desc *d, uint64_t a[6])
 {
 	for (uint32_t i = 0; i < d->nargs; i++) {
 		uint8_t kind = d->arg[i].kind;
 
-		if (likely(a[i] < AZ_GUEST_END && !fd_hidden(a[i])))
-			continue;
 		if ((kind == AZ_ARG_FD || kind == AZ_ARG_DIRFD) &&
 		    fd_hidden(a[i]))
 			a[i] = NO_FD;
@@ -367,35 +370,58 @@ static void names_ours(const struct az_call_desc *d, uint64_t a[6])
 	}
 }
 
-long offload(uint32_t nr, const uint64_t args[6])
+static bool may_be_direct(void)
 {
-	uint64_t a[6];
-	const struct az_call_desc *d = call_desc(nr);
+	return mon_direct_ok() && BOOT->offload != AZ_OFFLOAD_RING;
+}
+
+/* What is not plain: see offload. */
+static long offload_slow(const struct az_call_desc *d, uint32_t nr,
+			 const uint64_t args[6])
+{
 	struct thread *t = thread_self();
+	uint64_t a[6];
 	long r;
 
 	memcpy(a, args, sizeof(a));
-	names_ours(d, a);
-	if (unlikely(!nested_ok(d, a)))
+	hide_ours(d, a);
+	if ((d->attrs & AZ_ATTR_NESTED) && !nested_ok(d, a))
 		return -EFAULT;
 	t->offload_raised = 0;
-	t->offload_by_ring = 0;
 	if (d->attrs & AZ_ATTR_CREDS) {
 		r = offload_everywhere(nr, a);
 	} else if (d->attrs & AZ_ATTR_BLOCK) {
 		r = call_blocking(nr, a);
 		if (r == -EINTR && !(d->attrs & AZ_ATTR_NORESTART))
 			r = -ERESTARTSYS;
-	} else if (mon_direct_ok() && BOOT->offload != AZ_OFFLOAD_RING) {
+	} else if (may_be_direct()) {
 		core_self()->stats->direct++;
 		r = mon_direct_now(nr, a);
 		t->offload_raised = mon_signal_raised();
 	} else {
 		r = ring_call(nr, 0, a, false);
 	}
-	note_how(t->offload_by_ring ? "ring" : "direct");
-	raise_from_call(t);
+	if (unlikely(t->offload_raised))
+		raise_from_call(t);
 	return r;
+}
+
+/*
+ * The plain case, a call that returns at once, ends in a jump: a core mispredicts
+ * every return it makes after Linux has had it (return stack filled, retpolines
+ * and all), so there should be few.
+ */
+long offload(uint32_t nr, const uint64_t a[6])
+{
+	const struct az_call_desc *d = call_desc(nr);
+
+	thread_self()->offload_by = "direct";
+	if (unlikely(d->attrs & (AZ_ATTR_CREDS | AZ_ATTR_BLOCK |
+				 AZ_ATTR_SIGPIPE | AZ_ATTR_NESTED)) ||
+	    unlikely(looks_foreign(d, a)) || unlikely(!may_be_direct()))
+		return offload_slow(d, nr, a);
+	core_self()->stats->direct++;
+	return mon_direct_now(nr, a);
 }
 
 long host_call(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
