@@ -216,7 +216,7 @@ static void cpu_model(char *buf, size_t size)
 	const char *s = (const char *)r, *end = (const char *)&r[12];
 
 	buf[0] = '\0';
-	if (__get_cpuid_max(0x80000000, NULL) < 0x80000004)
+	if ((unsigned int)__get_cpuid_max(0x80000000, NULL) < 0x80000004)
 		return;
 	for (leaf = 0x80000002; leaf <= 0x80000004; leaf++, w += 4)
 		__cpuid(leaf, w[0], w[1], w[2], w[3]);

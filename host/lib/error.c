@@ -38,7 +38,8 @@ static size_t error_prefix(char *buf, size_t size)
 	return n > 0 ? (size_t)n : 0;
 }
 
-static void error_vsay(const char *fmt, va_list ap)
+__attribute__((format(printf, 1, 0))) static void error_vsay(const char *fmt,
+							     va_list ap)
 {
 	char buf[LINE_MAX_BYTES];
 	size_t n = error_prefix(buf, sizeof(buf));

@@ -80,8 +80,7 @@ static int pico_create(const struct az_image_header *image)
 }
 
 /* Runs on the core's stack, with no TLS to speak of. */
-__attribute__((noreturn, optimize("no-stack-protector"))) static int enter(
-    void *az)
+__attribute__((noreturn, no_stack_protector)) static int enter(void *az)
 {
 	((void (*)(void *))core_entry)(az);
 	__builtin_unreachable();
