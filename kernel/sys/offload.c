@@ -23,6 +23,7 @@
 #include "sched/sched.h"
 #include "sys/dispatch.h"
 #include "sys/nested.h"
+#include "sys/remainder.h"
 #include "sys/sys.h"
 
 /*
@@ -258,6 +259,16 @@ static void timeout_shorten(uint64_t a[6], int arg, uint64_t *since)
 	}
 }
 
+long ring_offload(uint32_t nr, const uint64_t a[6])
+{
+	return ring_call(nr, AZ_CALL_MAYBLOCK, a, true);
+}
+
+static bool was_kicked(void)
+{
+	return __atomic_load_n(&core_self()->az.pending, __ATOMIC_RELAXED);
+}
+
 static long call_blocking(uint32_t nr, const uint64_t args[6])
 {
 	uint64_t a[6];
@@ -274,12 +285,14 @@ static long call_blocking(uint32_t nr, const uint64_t args[6])
 			long r = direct_call(nr, a, &kicked);
 
 			if (!kicked)
-				return r;
+				return was_kicked() && r > 0
+					   ? remainder_finish(nr, a, r)
+					   : r;
 			if (arg >= 0)
 				timeout_shorten(a, arg, &since);
 		} while (!others_wait());
 	}
-	return ring_call(nr, AZ_CALL_MAYBLOCK, a, true);
+	return ring_offload(nr, a);
 }
 
 static struct spinlock creds_lock; /* one change at a time: az_boot.creds_* */

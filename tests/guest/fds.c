@@ -82,7 +82,7 @@ static void check_hidden(void)
 	int seen = 0, bad = 0;
 
 	IS(list_fds(1), 4, "/proc/self/fd lists 0 to 3");
-	for (int fd = 4; fd < 1100000; fd++) {
+	for (int fd = 4; fd < 1100000; fd += fd < 70000 ? 1 : 61) {
 		char c;
 
 		if (syscall(SYS_fcntl, fd, F_GETFD) == -1 && errno == EBADF)
@@ -93,7 +93,7 @@ static void check_hidden(void)
 	}
 	IS(seen, 0, "none above is open");
 	IS(bad, 0, "or can be used");
-	for (int fd = 4; fd < 66000; fd++) {
+	for (int fd = 4; fd < 66000; fd += fd < 4096 ? 1 : 61) {
 		if (close(fd) == 0)
 			seen++;
 		if (fstat(fd, &st) == 0 || dup(fd) >= 0)

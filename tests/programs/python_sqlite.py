@@ -12,7 +12,8 @@ for mode in ("delete", "wal"):
     print(db.execute(f"pragma journal_mode={mode}").fetchone())
     db.execute("pragma synchronous=off")
     db.execute("create table word (file text, line int, word text)")
-    for f in sorted(glob.glob("/usr/share/common-licenses/*")):
+    for f in sorted(glob.glob("/usr/share/common-licenses/*[GB]*L*3") +
+                    ["/usr/share/common-licenses/BSD"]):
         with open(f, encoding="utf-8") as lines:
             db.executemany("insert into word values (?, ?, ?)", (
                 (os.path.basename(f), i, w.lower())
