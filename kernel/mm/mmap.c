@@ -226,6 +226,8 @@ static uint64_t place(struct request *r)
 	/* Linux looks for low room first even with a hint above. */
 	if (addr && (r->flags & MAP_32BIT) && addr + r->len > 0x80000000ULL)
 		return place_32bit(r->len);
+	if (!addr && (r->vflags & VMA_GROWSDOWN))
+		return place_stack(r->len);
 	if (!r->align.align)
 		r->align = place_align(r->len, wants_huge(r));
 	return addr ? addr : place_find(r->len, r->vflags, r->align);

@@ -19,15 +19,30 @@
  * advice in one mapping, which mremap could not move.
  */
 #define SMALL_HEAD 0x10000ULL
+/*
+ * What is left free below a mapping that grows down: less than any reservation
+ * takes, and those are the neighbours in its area.
+ */
+#define STACK_ROOM (RESERVE_LIMIT - AZ_CHUNK_SIZE)
 
 struct area {
 	uint64_t lo, hi;
 };
 
+enum {
+	AREA_MAPS,
+	AREA_RESERVE,
+	AREA_SHARED,
+	AREA_PROGRAMS,
+	AREA_LOW
+};
+
 static const struct area areas[] = {
-	{ WINDOW_MAPS, AZ_WINDOW_END },    { AZ_RESERVE_BASE, AZ_RESERVE_END },
-	{ AZ_SHARED_BASE, AZ_SHARED_END }, { WINDOW_PROGRAMS, WINDOW_POOL },
-	{ AZ_GUEST_MIN, AZ_WINDOW_BASE },
+	[AREA_MAPS] = { WINDOW_MAPS, AZ_WINDOW_END },
+	[AREA_RESERVE] = { AZ_RESERVE_BASE, AZ_RESERVE_END },
+	[AREA_SHARED] = { AZ_SHARED_BASE, AZ_SHARED_END },
+	[AREA_PROGRAMS] = { WINDOW_PROGRAMS, WINDOW_POOL },
+	[AREA_LOW] = { AZ_GUEST_MIN, AZ_WINDOW_BASE },
 };
 
 struct vma_align place_align(uint64_t len, bool huge)
@@ -47,10 +62,10 @@ static uint32_t area_of(uint64_t len, uint32_t flags)
 		    (flags & VMA_NORESERVE);
 
 	if ((flags & (VMA_SHARED | VMA_FILE)) == (VMA_SHARED | VMA_FILE))
-		return 2;
+		return AREA_SHARED;
 	if (idle && len >= RESERVE_LIMIT)
-		return 1;
-	return 0;
+		return AREA_RESERVE;
+	return AREA_MAPS;
 }
 
 static uint64_t area_find(const struct area *a, uint64_t len,
@@ -66,6 +81,14 @@ uint64_t place_find(uint64_t len, uint32_t flags, struct vma_align align)
 	for (uint32_t i = 0; !addr && i < ARRAY_SIZE(areas); i++)
 		addr = area_find(&areas[i], len, align);
 	return addr;
+}
+
+uint64_t place_stack(uint64_t len)
+{
+	uint64_t addr = area_find(&areas[AREA_RESERVE], len + STACK_ROOM,
+				  place_align(0, false));
+
+	return addr ? addr + STACK_ROOM : 0;
 }
 
 uint64_t place_32bit(uint64_t len)

@@ -98,6 +98,8 @@ void map_lock(uint64_t start, uint64_t end, uint32_t flags);
 /* place_find - room for a mapping with these flags; 0: there is none. */
 uint64_t place_find(uint64_t len, uint32_t flags, struct vma_align align);
 uint64_t place_32bit(uint64_t len);
+/* place_stack - for MAP_GROWSDOWN: with room below. */
+uint64_t place_stack(uint64_t len);
 /* place_hint - addr if len bytes are free there, else 0. */
 uint64_t place_hint(uint64_t addr, uint64_t len);
 /* place_align - where a mapping of len bytes may start; huge: map_hugify. */

@@ -53,6 +53,13 @@ struct futex_deadline {
 void futex_thread_exit(struct thread *t);
 
 /*
+ * futex_process_exit - the process ends, by exit_group or a signal, while its
+ * threads may still run: mark the robust mutexes that it shares with others.
+ * Called without locks.
+ */
+void futex_process_exit(void);
+
+/*
  * futex_wake - wake at most max (at least one) of those that wait at addr for
  * a bit of bitset. How many, or -EINVAL: somebody waits there in another way.
  */

@@ -796,6 +796,20 @@ static void test_robust(void)
 	futex_thread_exit(t);
 	ok(true, "bad lists are survived");
 	is(host_wakes, 1, "others that share the memory are woken");
+	h->next = (uint64_t)node;
+	node[0] = (uint64_t)h;
+	((uint32_t *)node)[2] = (uint32_t)t->tid | FUTEX_WAITERS;
+	shared_words = false;
+	t->robust_list = (uint64_t)h;
+	futex_process_exit();
+	is(((uint32_t *)node)[2], (long)((uint32_t)t->tid | FUTEX_WAITERS),
+	   "a process that ends leaves its own memory alone");
+	shared_words = true;
+	t->robust_list = (uint64_t)h;
+	futex_process_exit();
+	ok(((uint32_t *)node)[2] == (FUTEX_WAITERS | FUTEX_OWNER_DIED) &&
+	       host_wakes == 2 && !t->robust_list,
+	   "but marks what others share, and wakes them");
 	shared_words = false;
 	t->futex = NULL;
 }
