@@ -4,7 +4,8 @@
  *
  * Linux waits; the mask is the unikernel's business. As in Linux, descriptors
  * that are ready win over signals that the new mask lets through, so a call
- * that starts with one pending looks at the descriptors without waiting.
+ * that starts with one pending looks at the descriptors without waiting; so
+ * does one that had not begun when the signal came (ERESTARTNOINTR).
  */
 #include "calls.h"
 #include "lib/errno.h"
@@ -62,11 +63,14 @@ long sys_ppoll(const uint64_t a[6])
 		err = sigmask_set_temp(a[3], a[4]);
 	if (err)
 		return err;
-	if (signal_pending()) {
-		r = poll_now(a[0], (uint32_t)a[1]);
-		return finish(r ? r : -ERESTARTNOHAND);
-	}
-	return finish(offload(AZ_SYS_ppoll, b));
+	do {
+		if (signal_pending()) {
+			r = poll_now(a[0], (uint32_t)a[1]);
+			return finish(r ? r : -ERESTARTNOHAND);
+		}
+		r = offload(AZ_SYS_ppoll, b);
+	} while (r == -ERESTARTNOINTR);
+	return finish(r);
 }
 
 /* --- pselect6 --- */
@@ -112,11 +116,14 @@ long sys_pselect6(const uint64_t a[6])
 		err = sigmask_set_temp(pack[0], pack[1]);
 	if (err)
 		return err;
-	if (signal_pending()) {
-		r = select_now((int)a[0], &a[1]);
-		return finish(r ? r : -ERESTARTNOHAND);
-	}
-	return finish(offload(AZ_SYS_pselect6, b));
+	do {
+		if (signal_pending()) {
+			r = select_now((int)a[0], &a[1]);
+			return finish(r ? r : -ERESTARTNOHAND);
+		}
+		r = offload(AZ_SYS_pselect6, b);
+	} while (r == -ERESTARTNOINTR);
+	return finish(r);
 }
 
 /* --- epoll_pwait --- */
@@ -138,15 +145,15 @@ static long epoll_wait_masked(const uint64_t a[6], int32_t timeout)
 	const uint64_t b[6] = { a[0], a[1], a[2], (uint64_t)timeout };
 	long r;
 
-	if (timeout && signal_pending()) {
-		r = epoll_now(a);
-		if (!r)
-			r = -EINTR;
-	} else if (!timeout) {
-		r = epoll_now(a);
-	} else {
+	do {
+		if (!timeout || signal_pending()) {
+			r = epoll_now(a);
+			if (!r && timeout)
+				r = -EINTR;
+			break;
+		}
 		r = offload(AZ_SYS_epoll_wait, b);
-	}
+	} while (r == -ERESTARTNOINTR);
 	if (ended(r))
 		r = -EINTR;
 	sigmask_end_temp(r == -EINTR);

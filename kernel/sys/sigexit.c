@@ -27,6 +27,9 @@ static void settle(struct az_frame *f, const struct sigact *act)
 	case ERESTARTSYS:
 		again = again || (act->flags & SA_RESTART);
 		break;
+	case ERESTARTNOINTR:
+		again = true;
+		break;
 	case ERESTARTNOHAND:
 		break;
 	default:
