@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bpf_ranges.h"
 #include "calls.h"
 #include "offload/prctl_list.h"
 
@@ -161,31 +162,47 @@ static void add_rules(void)
 	     "seccomp_rule_add");
 }
 
-static void print_header(void)
+/* What libseccomp has made. */
+static size_t export(struct sock_filter *insns)
 {
 	FILE *f = tmpfile();
-	struct sock_filter insn;
-	size_t n = 0;
+	size_t n;
 
 	if (!f)
 		err(1, "tmpfile");
 	must(seccomp_export_bpf(ctx, fileno(f)), "seccomp_export_bpf");
 	rewind(f);
+	n = fread(insns, sizeof(*insns), BPF_MAXINSNS, f);
+	if (!n || n == BPF_MAXINSNS)
+		errx(1, "a filter of %zu instructions", n);
+	if (fclose(f))
+		err(1, "tmpfile");
+	return n;
+}
+
+#define VALUE(option) option,
+
+static void print_header(void)
+{
+	static struct sock_filter made[BPF_MAXINSNS], filter[BPF_MAXINSNS];
+	static const uint32_t prctl_allowed[] = { PRCTL_LIST(
+	    VALUE) PR_SET_SYSCALL_USER_DISPATCH };
+	static const struct bpf_by_value by_value[] = {
+		{ AZ_SYS_ioctl, 1, ioctl_refused, COUNT(ioctl_refused) },
+		{ AZ_SYS_prctl, 0, prctl_allowed, COUNT(prctl_allowed) },
+	};
+	size_t n =
+	    bpf_ranges(made, export(made), by_value, COUNT(by_value), filter);
+
 	puts(
 	    "/* SPDX-License-Identifier: MIT */\n"
 	    "/* sandbox_filter.h - made by tools/genseccomp.c; do not edit. */\n"
 	    "#include <linux/filter.h>\n\n"
 	    "static const struct sock_filter seccomp_filter[] = {");
-	while (fread(&insn, sizeof(insn), 1, f) == 1) {
-		printf("\t{ 0x%x, %u, %u, 0x%x },\n", insn.code, insn.jt,
-		       insn.jf, insn.k);
-		n++;
-	}
+	for (size_t i = 0; i < n; i++)
+		printf("\t{ 0x%x, %u, %u, 0x%x },\n", filter[i].code,
+		       filter[i].jt, filter[i].jf, filter[i].k);
 	puts("};");
-	if (!n || n > BPF_MAXINSNS)
-		errx(1, "a filter of %zu instructions", n);
-	if (fclose(f))
-		err(1, "tmpfile");
 }
 
 int main(void)

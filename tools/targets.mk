@@ -84,10 +84,11 @@ bench: bench-build
 	    exit 1; echo; done
 
 # --- generated from the table of calls ---------------------------------------
-$(B)/genseccomp: tools/genseccomp.c host/offload/prctl_list.h $(GEN) | $(DEPS)
+$(B)/genseccomp: tools/genseccomp.c tools/bpf_ranges.c tools/bpf_ranges.h \
+    host/offload/prctl_list.h $(GEN) | $(DEPS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O2 -D_GNU_SOURCE -Iabi -Ihost -I$(B)/gen $(WARN) \
-	    -o $@ $< -lseccomp
+	$(Q)$(CC) -std=gnu11 -O2 -D_GNU_SOURCE -Itools -Iabi -Ihost -I$(B)/gen $(WARN) \
+	    -o $@ $(filter %.c,$^) -lseccomp
 
 $(B)/gen/sandbox_filter.h: $(B)/genseccomp
 	@mkdir -p $(@D)
