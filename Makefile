@@ -2,7 +2,9 @@
 # Makefile - builds everything into build/. `make help` lists the targets.
 
 B := build
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 PYTHON ?= python3
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
@@ -10,7 +12,7 @@ Q := $(if $(filter 1,$(V)),,@)
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wundef -Wcast-qual -Wwrite-strings -Wvla \
 	-Wimplicit-fallthrough -Wformat=2
-ifeq ($(shell $(CC) --version | grep -c -i clang),0)
+ifeq ($(shell $(CC) --version 2>/dev/null | grep -c -i clang),0)
 WARN += -Wlogical-op -Wduplicated-cond
 endif
 
