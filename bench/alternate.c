@@ -27,8 +27,6 @@
 
 #define MAX_COMMANDS 32
 
-extern char **environ;
-
 struct sample {
 	uint64_t wall_ns;
 	struct rusage usage;

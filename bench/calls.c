@@ -254,7 +254,7 @@ static void measure(const char *name, int samples)
 	uint64_t start, batch = 8;
 	double took = 0;
 
-	while (i < n && strcmp(operations[i].name, name))
+	while (i < n && strcmp(operations[i].name, name) != 0)
 		i++;
 	if (i == n)
 		errx(2, "no operation '%s'", name);

@@ -220,7 +220,7 @@ int crew_run(struct photo *photos, uint32_t count, uint32_t threads, int show)
 			     .threads = threads };
 	pthread_t *thread = calloc(threads, sizeof(*thread));
 	uint32_t started = 0;
-	int error = thread ? 0 : errno;
+	int error = thread ? 0 : ENOMEM;
 
 	while (!error && started < threads) {
 		error =

@@ -163,10 +163,12 @@ static int compare_output(const void *a, const void *b)
 /* photos_check - no two photographs may write the same file. */
 static void photos_check(struct photo *photos, uint32_t count)
 {
+	/* Pointers are what is sorted. NOLINTNEXTLINE(*-sizeof-expression) */
 	struct photo **by_name = xalloc(calloc(count, sizeof(*by_name)));
 
 	for (uint32_t i = 0; i < count; i++)
 		by_name[i] = photos + i;
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): as above */
 	qsort(by_name, count, sizeof(*by_name), compare_output);
 	for (uint32_t i = 1; i < count; i++)
 		if (!strcmp(by_name[i]->sobel, by_name[i - 1]->sobel))
@@ -232,8 +234,10 @@ int main(int argc, char **argv)
 	if (mkdir(o.output, 0777) && errno != EEXIST)
 		err(2, "%s", o.output);
 	photos = photos_make(&o);
-	if (crew_run(photos, o.count, o.threads, !o.quiet && isatty(2)))
+	if (crew_run(photos, o.count, o.threads, !o.quiet && isatty(2))) {
+		photos_free(photos, &o);
 		return 1;
+	}
 	failed = photos_report(photos, o.count);
 	photos_free(photos, &o);
 	if (fflush(stdout))

@@ -382,7 +382,7 @@ static void owner_signal(int sig, siginfo_t *si, void *context)
 	if (si->si_code > 0 && (sig == SIGSEGV || sig == SIGBUS ||
 				sig == SIGILL || sig == SIGFPE)) {
 		/* A bug of the owner: let it end as it would have. */
-		signal(sig, SIG_DFL);
+		(void)signal(sig, SIG_DFL);
 		return;
 	}
 	inbox_post(si);
@@ -426,7 +426,7 @@ static int become_child(void)
 	if (err)
 		return err;
 	stats_fill(BOOT->mem_bytes, now_ns());
-	snprintf(name, sizeof(name), "%.48s.%u", info.name, BOOT->pid);
+	(void)snprintf(name, sizeof(name), "%.48s.%u", info.name, BOOT->pid);
 	control_fd = registry_listen(name);
 	memcpy(info.name, name, sizeof(info.name));
 	info.pid = BOOT->pid;

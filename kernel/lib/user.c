@@ -24,6 +24,7 @@ extern const struct extable_entry extable_start[], extable_end[];
 
 uint64_t extable_find(uint64_t rip)
 {
+	/* cppcheck-suppress comparePointers; two ends of one table */
 	for (const struct extable_entry *e = extable_start; e < extable_end;
 	     e++)
 		if (e->from == rip)

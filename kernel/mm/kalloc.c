@@ -252,10 +252,11 @@ void *kalloc(size_t size)
 
 static void class_free(void *p, uint32_t class)
 {
-	struct class_state *c = &classes[class];
+	struct class_state *c;
 	struct free_link *f = p;
 
 	AZ_ASSERT(class < CLASSES);
+	c = &classes[class];
 	spin_lock(&c->lock);
 	f->next = c->free;
 	c->free = f;

@@ -588,6 +588,14 @@ static uint32_t check_subtree(const struct vma *v, const struct vma *parent)
 	return v->height;
 }
 
+static void check_totals(const struct vma_totals *a, const struct vma_totals *b)
+{
+	AZ_ASSERT(a->size == b->size && a->data == b->data);
+	AZ_ASSERT(a->text == b->text && a->stack == b->stack);
+	AZ_ASSERT(a->locked == b->locked);
+	AZ_ASSERT(a->charged == b->charged);
+}
+
 void vma_check(const struct vma_set *s)
 {
 	struct vma_totals sum = { 0 };
@@ -604,8 +612,5 @@ void vma_check(const struct vma_set *s)
 		totals_add(&sum, v->flags, v->end - v->start, v->charge);
 	}
 	AZ_ASSERT(s->last == prev && n == s->count);
-	AZ_ASSERT(sum.size == s->sum.size && sum.data == s->sum.data);
-	AZ_ASSERT(sum.text == s->sum.text && sum.stack == s->sum.stack);
-	AZ_ASSERT(sum.locked == s->sum.locked);
-	AZ_ASSERT(sum.charged == s->sum.charged);
+	check_totals(&sum, &s->sum);
 }

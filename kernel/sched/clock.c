@@ -157,6 +157,7 @@ static void vvar_publish(const struct line *old, struct line *next,
  */
 static void sample_take(struct sample *s)
 {
+	s->error = UINT64_MAX;
 	for (int i = 0; i < SAMPLE_TRIES; i++) {
 		uint64_t before = vdso_tsc();
 		uint64_t mono = host_clock(CLOCK_MONOTONIC);
@@ -166,7 +167,7 @@ static void sample_take(struct sample *s)
 		uint64_t mono2 = host_clock(CLOCK_MONOTONIC);
 		uint64_t error = vdso_scale(ticks, rate) / 2 + 1;
 
-		if (i && error >= s->error)
+		if (error >= s->error)
 			continue;
 		*s = (struct sample){ .tsc = before + ticks / 2,
 				      .mono = mono,
