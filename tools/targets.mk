@@ -6,7 +6,7 @@
 # on the command line need: one list, one run of apt, none if all are there.
 # `make deps` looks again and installs for all goals.
 DEPS_SETS := build \
-	$(if $(filter demo examples,$(MAKECMDGOALS)),demo) \
+	$(if $(filter demo examples lint,$(MAKECMDGOALS)),demo) \
 	$(if $(filter test test-%,$(MAKECMDGOALS)),test) \
 	$(if $(filter lint,$(MAKECMDGOALS)),lint) \
 	$(if $(filter bench bench-%,$(MAKECMDGOALS)),bench)
