@@ -4,9 +4,7 @@
  *
  * The tree of vmas is the truth about what the program has mapped; the owner's
  * page tables follow it by host_call(mmap, mprotect, munmap, madvise, ...) at
- * the same addresses. mm_lock (inside mm/) guards tree and host mappings
- * together; the host calls are made while it is held, so that the two never
- * differ for anyone who looks.
+ * the same addresses. One lock guards both together; see mm/space.h.
  */
 #ifndef MM_MM_H
 #define MM_MM_H
@@ -19,8 +17,8 @@
 #define VMA_EXEC       4U /* == PROT_EXEC */
 #define VMA_SHARED     0x10U
 #define VMA_FILE       0x20U /* backed by a file */
-#define VMA_NORESERVE  0x40U /* not charged */
-#define VMA_STACK      0x80U /* MAP_STACK: charged as touched, not whole */
+#define VMA_NORESERVE  0x40U /* not charged as such */
+#define VMA_STACK      0x80U /* MAP_STACK: charged in part */
 #define VMA_GROWSDOWN  0x100U
 #define VMA_HUGE       0x400U /* big pages asked for */
 #define VMA_LOCKED     0x800U

@@ -596,21 +596,30 @@ static void check_totals(const struct vma_totals *a, const struct vma_totals *b)
 	AZ_ASSERT(a->charged == b->charged);
 }
 
+static void check_totals(const struct vma_set *s)
+{
+	struct vma_totals t = { 0 };
+
+	for (const struct vma *v = s->first; v; v = v->next)
+		totals_add(&t, v->flags, v->end - v->start, v->charge);
+	AZ_ASSERT(t.size == s->sum.size && t.data == s->sum.data);
+	AZ_ASSERT(t.text == s->sum.text && t.stack == s->sum.stack);
+	AZ_ASSERT(t.locked == s->sum.locked);
+	AZ_ASSERT(t.charged == s->sum.charged);
+}
+
 void vma_check(const struct vma_set *s)
 {
-	struct vma_totals sum = { 0 };
 	const struct vma *prev = NULL;
 	uint64_t n = 0;
 
 	check_subtree(s->root, NULL);
 	for (const struct vma *v = s->first; v; prev = v, v = v->next, n++) {
-		AZ_ASSERT(v->prev == prev);
-		AZ_ASSERT(v->start < v->end);
+		AZ_ASSERT(v->prev == prev && v->start < v->end);
 		AZ_ASSERT(!prev || prev->end <= v->start);
 		AZ_ASSERT(!mergeable(prev, v));
 		AZ_ASSERT(v->charge <= v->end - v->start);
-		totals_add(&sum, v->flags, v->end - v->start, v->charge);
 	}
 	AZ_ASSERT(s->last == prev && n == s->count);
-	check_totals(&sum, &s->sum);
+	check_totals(s);
 }

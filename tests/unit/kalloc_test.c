@@ -278,10 +278,10 @@ static void test_exhaustion(void)
 
 static void map_at(uint64_t addr, uint64_t size)
 {
-	void *p = mmap(
-	    (void *)addr, size, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE,
-	    -1, 0);
+	void *p = mmap((void *)addr, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE |
+			   MAP_NORESERVE,
+		       -1, 0);
 
 	if (p != (void *)addr) {
 		printf("Bail out! the address %p is taken\n", p);
