@@ -588,14 +588,6 @@ static uint32_t check_subtree(const struct vma *v, const struct vma *parent)
 	return v->height;
 }
 
-static void check_totals(const struct vma_totals *a, const struct vma_totals *b)
-{
-	AZ_ASSERT(a->size == b->size && a->data == b->data);
-	AZ_ASSERT(a->text == b->text && a->stack == b->stack);
-	AZ_ASSERT(a->locked == b->locked);
-	AZ_ASSERT(a->charged == b->charged);
-}
-
 static void check_totals(const struct vma_set *s)
 {
 	struct vma_totals t = { 0 };
