@@ -72,7 +72,7 @@ __asm__("	.text\n"
 	"	popq %rbx\n"
 	"	ret\n"
 	"worker_gate_abort:\n"
-	"	movq $-4, %rax\n" /* -EINTR */
+	"	movq $-513, %rax\n" /* -ERESTARTNOINTR: not begun */
 	"	popq %rbx\n"
 	"	ret\n");
 
@@ -129,7 +129,7 @@ static long call_until_answered(const struct checked_call *c, struct az_slot *s)
 		long r = worker_gate(c, &s->call.cancel);
 
 		/* A signal meant for the slot's last call: make it again. */
-		if (r != -EINTR ||
+		if ((r != -EINTR && r != -513) ||
 		    __atomic_load_n(&s->call.cancel, __ATOMIC_ACQUIRE))
 			return r;
 		if (raised)

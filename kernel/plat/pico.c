@@ -120,7 +120,7 @@ __asm__(".macro load_arguments\n"
 	"pico_gate_end:\n"
 	"	ret\n"
 	"pico_gate_abort:\n"
-	"	movq $-4, %rax\n" /* -EINTR */
+	"	movq $-513, %rax\n" /* -ERESTARTNOINTR */
 	"	ret\n"
 	"pico_restorer:\n"
 	"	movl $15, %eax\n" /* rt_sigreturn */

@@ -246,6 +246,7 @@ void sched_wake(struct thread *t)
 					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		return;
 	t->woken = 1;
+	t->turn_ns = 0;
 	/*
 	 * A thread that is idling on its own stack must be woken there: no
 	 * other core can run it before its registers are saved.
@@ -479,6 +480,7 @@ void sched_yield(void)
 
 	if (!__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED))
 		return;
+	t->turn_ns = 0;
 	rq_push(c, t);
 	sched_away();
 }
@@ -577,7 +579,11 @@ static bool give_way(struct core *c, uint64_t now)
 		c->slice_end = MIN(c->slice_end, since + GRAIN_NS);
 		return false;
 	}
-	rq_insert(c, c->current, true);
+	/* But its turn ends in time, else those behind would never run. */
+	c->current->turn_ns += now - since;
+	rq_insert(c, c->current, c->current->turn_ns < SLICE_NS);
+	if (c->current->turn_ns >= SLICE_NS)
+		c->current->turn_ns = 0;
 	sched_away();
 	return true;
 }

@@ -21,13 +21,14 @@ struct thread {
 	void *xsave; /* vector state, while not running; 64-aligned */
 	uint32_t state;
 	uint32_t on_core; /* 1: registers are still in a core */
-	uint32_t woken; /* queued after a wait, not after a turn */
+	uint32_t woken;   /* queued after a wait, not after a turn */
 	uint32_t core;    /* where it runs or ran last */
 	int32_t tid;
-	uint64_t cpu_ns; /* time on cores before `since` */
-	uint64_t since;  /* when it came onto its core, ns */
-	struct list rq;  /* in a runqueue */
-	struct list all; /* in the list of threads (threads_lock) */
+	uint64_t cpu_ns;  /* time on cores before `since` */
+	uint64_t turn_ns; /* time on cores since it stood last in line */
+	uint64_t since;   /* when it came onto its core, ns */
+	struct list rq;   /* in a runqueue */
+	struct list all;  /* in the list of threads (threads_lock) */
 	uint64_t affinity[AZ_MAX_CORES / 64];
 	uint64_t clear_child_tid;
 	uint64_t robust_list;    /* head, as set_robust_list gave it */

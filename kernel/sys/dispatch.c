@@ -91,6 +91,7 @@ static bool needs_signal_exit(const struct az_frame *frame)
 {
 	return frame->rax == (uint64_t)-ERESTARTSYS ||
 	       frame->rax == (uint64_t)-ERESTARTNOHAND ||
+	       frame->rax == (uint64_t)-ERESTARTNOINTR ||
 	       thread_self()->sig.restore_mask;
 }
 
@@ -109,5 +110,6 @@ int syscall_jumped(struct az_frame *frame)
 		signal_exit(frame);
 		return 1;
 	}
-	return frame->orig_rax == AZ_SYS_rt_sigreturn || frame->rip != rip;
+	/* rt_sigreturn leaves orig_rax at -1. */
+	return frame->orig_rax == ~0ULL || frame->rip != rip;
 }

@@ -214,7 +214,7 @@ static long direct_call(uint32_t nr, const uint64_t a[6], bool *kicked)
 	*kicked = false;
 	sched_set_timer(sched_look());
 	if (signal_pending())
-		return -EINTR;
+		return -ERESTARTNOINTR;
 	if (others_wait()) {
 		*kicked = true;
 		return -EINTR;
@@ -222,7 +222,7 @@ static long direct_call(uint32_t nr, const uint64_t a[6], bool *kicked)
 	core_self()->stats->direct++;
 	r = mon_direct(nr, a);
 	core_self()->current->offload_raised = mon_signal_raised();
-	if (r == -EINTR && !signal_pending()) {
+	if ((r == -EINTR || r == -ERESTARTNOINTR) && !signal_pending()) {
 		sched_look();
 		*kicked = !signal_pending();
 	}
@@ -407,6 +407,8 @@ static long offload_slow(const struct az_call_desc *d, uint32_t nr,
 		r = call_blocking(nr, a);
 		if (r == -EINTR && !(d->attrs & AZ_ATTR_NORESTART))
 			r = -ERESTARTSYS;
+		if (r == -ERESTARTNOINTR && (d->attrs & AZ_ATTR_NORESTART))
+			r = -EINTR;
 	} else if (may_be_direct()) {
 		core_self()->stats->direct++;
 		r = mon_direct_now(nr, a);

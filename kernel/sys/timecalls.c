@@ -113,8 +113,8 @@ long sys_gettimeofday(const uint64_t a[6])
 
 long sys_time(const uint64_t a[6])
 {
-	int64_t sec = (int64_t)((clock_real() - clock_coarse_lag()) /
-				NSEC_PER_SEC);
+	int64_t sec =
+	    (int64_t)((clock_real() - clock_coarse_lag()) / NSEC_PER_SEC);
 
 	if (a[0] && copy_to_user(a[0], &sec, sizeof(sec)))
 		return -EFAULT;

@@ -240,6 +240,8 @@ __asm__(".text\n"
 	"	leaq 1f(%rip), %rcx\n"
 	"	jmp *%gs:" STRING(
 	    CORE_ENTRY) "\n"
+			/* Never run but to make the call again: sigexit.c. */
+			"	syscall\n"
 			"1:	ret\n"
 			".cfi_endproc\n"
 			".size __azalea_syscall, . - __azalea_syscall\n");

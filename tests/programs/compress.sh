@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # compress.sh - xz with threads, gzip and zip's relatives, there and back.
 # needs: xz gzip
-. "$TESTS/try.inc"
+. "$TESTS/lib.inc"
 
 # About 3 MB of text and of code, several blocks of xz.
 cat $LICENSES/* /usr/include/*.h /usr/bin/perl /usr/bin/openssl \

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # go.sh - a Go program: goroutines, channels, timers, maps, net, http, gc.
 # needs: go
-. "$TESTS/lib.sh"
+. "$TESTS/lib.inc"
 
 exe=$CACHE/go-test
 if [ ! -x "$exe" ] || [ "$TESTS/go/main.go" -nt "$exe" ]; then

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # lua.sh - lua5.4: strings, tables, coroutines, files, the collector.
 # needs: lua5.4
-. "$TESTS/try.inc"
+. "$TESTS/lib.inc"
 
 cat $LICENSES/GPL-* >all
 cat >words.lua <<'END'

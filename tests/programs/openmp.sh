@@ -2,7 +2,7 @@
 # openmp.sh - an OpenMP program: loops, reductions, tasks, locks; with one to
 # eight threads, which must not change the result.
 # needs: gcc
-. "$TESTS/lib.sh"
+. "$TESTS/lib.inc"
 
 exe=$CACHE/openmp
 if [ ! -x "$exe" ] || [ "$TESTS/openmp.c" -nt "$exe" ]; then

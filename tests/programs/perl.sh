@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # perl.sh - perl: texts, modules, files, sockets, interpreter threads, signals.
 # needs: perl
-. "$TESTS/try.inc"
+. "$TESTS/lib.inc"
 
 cat $LICENSES/GPL-* >all
 try perl -v

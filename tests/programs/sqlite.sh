@@ -1,66 +1,89 @@
 # SPDX-License-Identifier: MIT
-# sqlite.sh - the sqlite3 shell and Python's module, on a file, with WAL,
-# locks between connections, and an integrity check by the other side.
-# needs: sqlite3 python3
-. "$TESTS/lib.sh"
+# sqlite.sh - the sqlite3 shell with a database file: made under test and read
+# natively, and the reverse; journals, WAL, an index, a lock, a damaged file.
+# needs: sqlite3
+. "$TESTS/lib.inc"
 
-title shell
-$RUN sqlite3 a.db <<'END'
-CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT, v REAL);
-WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
-INSERT INTO t SELECT i, printf('name-%05d', (i * 7919) % 20011), i / 7.0 FROM n;
-CREATE INDEX by_name ON t(name);
-SELECT count(*), round(sum(v), 3), min(name), max(name) FROM t;
-SELECT id FROM t WHERE name = 'name-00042';
-BEGIN; DELETE FROM t WHERE id % 3 = 0; SELECT changes(); ROLLBACK;
-SELECT count(*) FROM t;
-UPDATE t SET v = v + 1 WHERE id < 1000;
-SELECT name, v FROM t ORDER BY name DESC LIMIT 3;
-EXPLAIN QUERY PLAN SELECT * FROM t WHERE name > 'name-1';
-PRAGMA integrity_check;
-VACUUM;
+tr -cs A-Za-z '\n' <$GPL | tr A-Z a-z | head -n 6000 >words.csv
+cat >make.sql <<'END'
+.bail on
+pragma journal_mode;
+create table word (id integer primary key, w text not null);
+create temp table raw (w text);
 .mode csv
-SELECT * FROM t WHERE id BETWEEN 5 AND 8;
-SELECT json_group_array(id) FROM t WHERE id < 5;
-CREATE VIRTUAL TABLE f USING fts5(body);
-INSERT INTO f SELECT 'the quick ' || name || ' jumps' FROM t;
-SELECT count(*) FROM f WHERE f MATCH 'quick';
+.import words.csv raw
+.mode list
+insert into word (w) select w from raw;
+create index by_w on word (w);
+begin;
+update word set w = upper(w) where id % 5 = 0;
+savepoint s;
+delete from word;
+select count(*) from word;
+rollback to s;
+commit;
+create view often as select lower(w) w, count(*) n from word group by 1;
+create table gone (w text);
+create trigger t after delete on word begin
+	insert into gone values (old.w); end;
+delete from word where id between 10 and 20;
+create virtual table doc using fts5 (body);
+insert into doc select group_concat(w, ' ') from
+	(select * from word limit 5000);
+with recursive c(x) as (select 1 union all select x + 1 from c where x < 5000)
+	insert into word (w) select printf('n%05d', x) from c;
 END
-sqlite3 a.db 'PRAGMA integrity_check; SELECT count(*), sum(id) FROM t'
-status $RUN sqlite3 a.db 'SELECT * FROM nothing'
-status $RUN sqlite3 -readonly a.db 'DELETE FROM t'
+cat >ask.sql <<'END'
+select count(*), count(distinct w), sum(length(w)) from word;
+select n, w from often order by n desc, w limit 15;
+select group_concat(w, ' ') from gone;
+select a.w, b.w from word a join word b on a.id = b.id + 5000 limit 5;
+select snippet(doc, 0, '[', ']', '...', 8) from doc where doc match 'warranty';
+select w, row_number() over (order by w), lag(w) over (order by w) from gone;
+select json_extract('{"a":[1,2,{"b":7}]}', '$.a[2].b'), hex(zeroblob(4));
+select round(2.567, 1), sum(id / 7.0) from word;
+explain query plan select * from word where w = 'the';
+pragma integrity_check;
+.schema
+END
+try sqlite3 -version
+try sqlite3 under.db <make.sql
+sqlite3 native.db <make.sql
+cmp under.db native.db && echo 'the same file'
+for db in under native; do
+	try sqlite3 $db.db <ask.sql
+done
+sqlite3 under.db <ask.sql
+try sqlite3 -csv -header under.db 'select * from often order by w limit 10'
+try sqlite3 under.db .dump >dump
+sqlite3 native.db .dump >dump2
+tail -n +2 dump | cmp - dump2 && echo 'the same dump'
+try sqlite3 back.db <dump2
+try sqlite3 back.db 'select count(*) from word'
 
-title wal
-$RUN sqlite3 w.db <<'END'
-PRAGMA journal_mode = WAL;
-CREATE TABLE t(x);
-INSERT INTO t VALUES (1), (2), (3);
-PRAGMA wal_checkpoint(TRUNCATE);
-SELECT sum(x) FROM t;
-END
-sqlite3 w.db 'INSERT INTO t VALUES (4)'
-$RUN sqlite3 w.db 'SELECT sum(x) FROM t'
+try sqlite3 under.db 'pragma journal_mode = wal; pragma wal_autocheckpoint = 10;
+	insert into word (w) select w from word; select count(*) from word;
+	pragma wal_checkpoint(truncate); vacuum; pragma page_count;'
+sqlite3 under.db 'select count(*) from word; pragma integrity_check'
+try sqlite3 under.db 'pragma mmap_size = 100000000; select sum(id) from word'
 
-title python
-$RUN python3 - <<'END'
-import sqlite3, threading
-db = sqlite3.connect("p.db", timeout=60)
-db.execute("PRAGMA journal_mode=WAL")
-db.execute("CREATE TABLE t(thread INT, n INT)")
-db.commit()
-def work(k):
-    c = sqlite3.connect("p.db", timeout=60, isolation_level=None)
-    for i in range(100):
-        c.execute("BEGIN IMMEDIATE")
-        c.execute("INSERT INTO t VALUES (?, ?)", (k, i))
-        c.execute("COMMIT")
-    c.close()
-ts = [threading.Thread(target=work, args=(k,)) for k in range(4)]
-[t.start() for t in ts]; [t.join() for t in ts]
-print(db.execute("SELECT thread, count(*), sum(n) FROM t GROUP BY thread").fetchall())
-db.create_function("rev", 1, lambda s: s[::-1])
-print(db.execute("SELECT rev('azalea')").fetchone())
-mem = sqlite3.connect(":memory:")
-db.backup(mem)
-print(mem.execute("SELECT count(*) FROM t").fetchone(), db.execute("PRAGMA integrity_check").fetchone())
-END
+# A lock that another process holds, natively.
+mkfifo go
+(
+	printf '.output said\nbegin exclusive;\nselect 1;\n.output\n'
+	cat go
+) | sqlite3 native.db &
+until [ -s said ]; do
+	sleep 0.05
+done
+try sqlite3 native.db "insert into gone values ('x')"
+echo 'rollback;' >go
+wait
+try sqlite3 native.db "insert into gone values ('x'); select changes()"
+
+try sqlite3 under.db 'select nothing'
+try sqlite3 -readonly under.db 'delete from word'
+try sqlite3 -bail under.db 'insert into word values (1, null)'
+head -c 10000 native.db >broken.db
+try sqlite3 broken.db 'pragma integrity_check'
+try sqlite3 /nonexistent/x.db 'create table t (a)'

@@ -2,7 +2,7 @@
 # sysbench.sh - cpu, memory, threads and mutex. Speeds and times vary; counts
 # and settings do not.
 # needs: sysbench
-. "$TESTS/lib.sh"
+. "$TESTS/lib.inc"
 
 keep()
 {

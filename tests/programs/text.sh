@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # text.sh - awk (both), sed, grep, bc, diff and jq on real texts.
 # needs: mawk gawk sed grep diff
-. "$TESTS/try.inc"
+. "$TESTS/lib.inc"
 
 cp $GPL gpl
 cat $LICENSES/GPL-[123] $LICENSES/LGPL-* $LICENSES/MPL-* >all
