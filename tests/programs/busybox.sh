@@ -44,7 +44,10 @@ box date -u -d @1700000000 +%c
 box dirname /x/y/z
 box basename /x/y/z
 box test 1 = 2
+box true
 box false
+echo '2^64 - 1' >sum
+box bc sum
 box uname -s -m
 box id -u
 box env -i X=1
@@ -53,6 +56,9 @@ box mkdir -p d/e/f
 box cp gpl d/e
 box ln -s e/gpl d/link
 box ls d
+find d | sort >names
+box cpio -o -H newc -F d.cpio <names
+box cpio -t -F d.cpio
 box find d -type f
 box find d -name 'g*' -size +10
 box readlink d/link

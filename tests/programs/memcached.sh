@@ -51,12 +51,12 @@ server=$!
 await "127.0.0.1:$port"
 # shellcheck disable=SC2086
 $RUN /usr/bin/python3 "$TESTS/memcached_client.py" "127.0.0.1:$port"
-for tool in memccp memccat memcexist memcstat memcrm memcexist; do
+for tool in memccp memccat memcexist memcrm memcexist; do
 	title $tool
 	st=0
 	# shellcheck disable=SC2086
 	$RUN $tool --servers="127.0.0.1:$port" file >said || st=$?
 	echo "status $st"
-	[ $tool = memcstat ] || cat said
+	cksum <said
 done
 finish

@@ -9,10 +9,10 @@ if [ ! -x "$exe" ] || [ "$TESTS/openmp.c" -nt "$exe" ]; then
 	gcc -O2 -fopenmp -o "$exe.$$" "$TESTS/openmp.c" -lm
 	mv "$exe.$$" "$exe"
 fi
-for n in 1 2 4 8; do
+for n in 1 2 8; do
 	title "$n threads"
 	OMP_NUM_THREADS=$n $RUN "$exe"
 done
-OMP_NUM_THREADS=4 OMP_WAIT_POLICY=active $RUN "$exe"
+OMP_NUM_THREADS=2 OMP_WAIT_POLICY=active $RUN "$exe"
 OMP_NUM_THREADS=4 OMP_WAIT_POLICY=passive $RUN "$exe"
 OMP_NUM_THREADS=3 OMP_PROC_BIND=true $RUN "$exe"

@@ -23,28 +23,26 @@ for method in int64 float matrixprod crc16 queens; do
 done
 stress --vm 1 --vm-bytes 16M --vm-ops 200
 stress --vm 1 --vm-bytes 4M --vm-method rowhammer --vm-ops 10
-stress --mmap 1 --mmap-bytes 8M --mmap-ops 10
+stress --mmap 1 --mmap-bytes 4M --mmap-ops 5
 stress --mremap 1 --mremap-bytes 4M --mremap-ops 20
 stress --mprotect 1 --mprotect-ops 200
-stress --madvise 1 --madvise-ops 5
+stress --madvise 1 --madvise-ops 1
 stress --malloc 1 --malloc-bytes 16M --malloc-ops 2000
 stress --brk 1 --brk-ops 2000
 stress --futex 1 --futex-ops 500
 stress --pthread 1 --pthread-ops 50
 stress --mutex 1 --mutex-ops 500
-stress --sem 1 --sem-ops 500
-stress --yield 1 --yield-ops 1000
 stress --switch 1 --switch-ops 500
 stress --matrix 2 --matrix-ops 20
 stress --memcpy 1 --memcpy-ops 5
-stress --qsort 1 --qsort-size 1K --qsort-ops 5
+stress --qsort 1 --qsort-ops 1
 stress --vecmath 1 --vecmath-ops 20
 stress --fp 1 --fp-ops 5
 stress --hash 1 --hash-ops 50
 stress --str 1 --str-ops 10
 stress --zlib 1 --zlib-ops 2
 stress --pipe 1 --pipe-ops 1000
-stress --sockpair 1 --sockpair-ops 200
+stress --sockpair 1 --sockpair-ops 10
 stress --poll 1 --poll-ops 100
 stress --eventfd 1 --eventfd-ops 500
 stress --signal 1 --signal-ops 500
