@@ -298,7 +298,7 @@ static size_t emit_by_value(const struct bpf_by_value *v)
 {
 	static struct range r[NUMBERS];
 	size_t at =
-	    emit(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(ARGS_AT + 8 * v->arg));
+	    emit(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(ARGS_AT + 8UL * v->arg));
 
 	if (2 * v->n + 1 > NUMBERS)
 		errx(1, "too many values for call %u", v->nr);
@@ -310,7 +310,7 @@ static size_t emit_by_value(const struct bpf_by_value *v)
 /* What the tree over numbers jumps to for those that depend on arguments. */
 static void emit_by_args(size_t tree, size_t tree_end)
 {
-	size_t by_value_at[NUMBERS];
+	size_t by_value_at[NUMBERS] = { 0 };
 
 	memset(moved_to, 0, sizeof(moved_to));
 	for (size_t i = 0; i < nranges; i++) {

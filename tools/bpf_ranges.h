@@ -19,15 +19,15 @@ struct bpf_by_value {
 };
 
 /*
- * bpf_ranges - write a filter that decides like ref (n instructions, of
- * libseccomp, for x86-64) to out (room for BPF_MAXINSNS) and return its
- * length; nby_value calls are described by by_value. Linux compiles a filter and tries every number on it when it is
- * installed, at each start of an instance: a fifth of the instructions is a
- * fifth of that time. Both filters are run on many calls and compared; ends
- * the program if they differ.
+ * bpf_ranges - write a filter that decides like reference (n instructions, of
+ * libseccomp, for x86-64) to shrunk (room for BPF_MAXINSNS) and return its
+ * length; nvalues calls are described by values. Linux compiles a filter and
+ * tries every number on it when it is installed, at each start of an instance:
+ * a fifth of the instructions is a fifth of that time. Both filters are run on
+ * many calls and compared; ends the program if they differ.
  */
-size_t bpf_ranges(const struct sock_filter *ref, size_t n,
-		  const struct bpf_by_value *by_value, size_t nby_value,
-		  struct sock_filter *out);
+size_t bpf_ranges(const struct sock_filter *reference, size_t n,
+		  const struct bpf_by_value *values, size_t nvalues,
+		  struct sock_filter *shrunk);
 
 #endif

@@ -157,7 +157,7 @@ static void vvar_publish(const struct line *old, struct line *next,
  */
 static void sample_take(struct sample *s)
 {
-	s->error = UINT64_MAX;
+	*s = (struct sample){ .error = UINT64_MAX };
 	for (int i = 0; i < SAMPLE_TRIES; i++) {
 		uint64_t before = vdso_tsc();
 		uint64_t mono = host_clock(CLOCK_MONOTONIC);
