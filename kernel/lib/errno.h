@@ -9,7 +9,7 @@
  * Results that never reach the program: the call is made again, or ends with
  * EINTR, as signal_exit() decides (numbers as in Linux's <linux/errno.h>).
  */
-#define ERESTARTSYS 512	  /* again if SA_RESTART or no handler ran */
+#define ERESTARTSYS    512 /* again if SA_RESTART or no handler ran */
 #define ERESTARTNOINTR 513 /* again in any case: it had not begun */
 #define ERESTARTNOHAND 514 /* again only if no handler ran */
 

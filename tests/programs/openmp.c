@@ -16,11 +16,12 @@ static long stencil(int steps)
 #pragma omp parallel for schedule(dynamic, 16)
 		for (int i = 1; i < N - 1; i++)
 			for (int k = 1; k < N - 1; k++)
-				grid[!(s & 1)][i][k] =
-				    (grid[s & 1][i - 1][k] +
-				     grid[s & 1][i + 1][k] +
-				     grid[s & 1][i][k - 1] +
-				     grid[s & 1][i][k + 1]) / 4 + i % 7;
+				grid[!(s & 1)][i][k] = (grid[s & 1][i - 1][k] +
+							grid[s & 1][i + 1][k] +
+							grid[s & 1][i][k - 1] +
+							grid[s & 1][i][k + 1]) /
+							   4 +
+						       i % 7;
 #pragma omp parallel for reduction(+ : sum)
 	for (int i = 0; i < N; i++)
 		for (int k = 0; k < N; k++)
