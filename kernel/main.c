@@ -60,9 +60,11 @@ static uint64_t read_cs(void)
 
 static void first_thread(void)
 {
-	struct thread *t = thread_create();
+	struct thread *t;
 	int status;
 
+	thread_seed_tids();
+	t = thread_create();
 	AZ_ASSERT(t);
 	t->tid = (int32_t)BOOT->pid;
 	memset(t->affinity, 0xff, sizeof(t->affinity));

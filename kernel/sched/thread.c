@@ -16,8 +16,10 @@
 #include "sched/sched.h"
 
 #define FIRST_TID     0x400001
-#define FRAME_ROOM    176 /* sizeof(struct az_frame), rounded up to 16 */
-#define MXCSR_OFFSET  24  /* in the XSAVE image, Intel SDM 1 §13.4.1 */
+#define LAST_TID      0x3fffffff /* FUTEX_TID_MASK */
+#define TIDS_EACH     0x4000     /* before those of another pid may come */
+#define FRAME_ROOM    176        /* sizeof(struct az_frame), rounded up to 16 */
+#define MXCSR_OFFSET  24         /* in the XSAVE image, Intel SDM 1 §13.4.1 */
 #define MXCSR_DEFAULT 0x1f80
 #define FCW_DEFAULT   0x37f
 
@@ -26,7 +28,8 @@ _Static_assert(sizeof(struct az_frame) <= FRAME_ROOM, "frame");
 struct spinlock threads_lock;
 struct list threads = { &threads, &threads };
 uint32_t thread_count;
-static int next_tid = FIRST_TID;
+static int32_t next_tid; /* guarded by threads_lock */
+static bool tids_used;   /* all were given out once; likewise */
 
 void thread_entry(void);
 
@@ -37,6 +40,28 @@ static void vector_init(void *xsave)
 
 	memcpy((char *)xsave + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
 	memcpy(xsave, &fcw, sizeof(fcw));
+}
+
+void thread_seed_tids(void)
+{
+	uint32_t room = (LAST_TID - FIRST_TID) / TIDS_EACH;
+
+	next_tid = FIRST_TID + (int32_t)(BOOT->pid % room * TIDS_EACH);
+}
+
+/* threads_lock is held. */
+static int32_t new_tid(void)
+{
+	int32_t tid;
+
+	do {
+		tid = next_tid++;
+		if (next_tid > LAST_TID) {
+			next_tid = FIRST_TID;
+			tids_used = true;
+		}
+	} while (tids_used && thread_find(tid));
+	return tid;
 }
 
 struct thread *thread_create(void)
@@ -59,7 +84,7 @@ struct thread *thread_create(void)
 	t->timer_slack = 50000;
 	t->dumpable = 1;
 	spin_lock(&threads_lock);
-	t->tid = next_tid++;
+	t->tid = new_tid();
 	list_append(&threads, &t->all);
 	__atomic_store_n(&thread_count, thread_count + 1, __ATOMIC_SEQ_CST);
 	STATS->nthreads = thread_count;

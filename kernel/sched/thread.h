@@ -70,6 +70,12 @@ extern uint32_t thread_count;
  */
 struct thread *thread_create(void);
 
+/*
+ * thread_seed_tids - once in each process: thread ids from here on are unlike
+ * those of other instances, as locks in shared memory name threads by them.
+ */
+void thread_seed_tids(void);
+
 /* thread_abandon - undo thread_create for a thread that never ran. */
 void thread_abandon(struct thread *t);
 

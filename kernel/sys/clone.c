@@ -148,5 +148,6 @@ long sys_exit(const uint64_t a[6])
 
 long sys_exit_group(const uint64_t a[6])
 {
+	futex_process_exit();
 	process_exit((int)(a[0] & 0xff) << 8);
 }

@@ -119,6 +119,7 @@ void fork_child(struct thread *t)
 			thread_abandon(other);
 	}
 	t->tid = (int32_t)BOOT->pid;
+	thread_seed_tids();
 	t->on_core = 0;
 	t->core = 0;
 	t->clear_child_tid = 0;

@@ -16,6 +16,7 @@
 
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "sched/futex.h"
 #include "sched/sched.h"
 #include "sys/clockid.h"
 #include "sys/ptimer.h"
@@ -409,10 +410,12 @@ static void act_by_default(int sig)
 {
 	if (SIGBIT(sig) & DEFAULT_IGNORE)
 		return;
-	if (SIGBIT(sig) & DEFAULT_STOP)
+	if (SIGBIT(sig) & DEFAULT_STOP) {
 		signal_stop(sig);
-	else
+	} else {
+		futex_process_exit();
 		process_exit(sig);
+	}
 }
 
 /*

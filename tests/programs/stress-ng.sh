@@ -57,5 +57,5 @@ stress --seek 1 --seek-ops 200
 stress --getrandom 1 --getrandom-ops 50
 stress --memfd 1 --memfd-ops 2 --memfd-bytes 4M
 stress --atomic 1 --atomic-ops 5
-stress --cpu 2 --futex 1 --mmap 1 --mmap-bytes 4M --pipe 1 --cpu-ops 5 \
-	--futex-ops 50 --mmap-ops 5 --pipe-ops 50
+stress --cpu 2 --vm 1 --vm-bytes 4M --pipe 1 --cpu-ops 5 --vm-ops 50 \
+	--pipe-ops 50
