@@ -19,7 +19,7 @@ as `// word: value`, `/* word: value */` or `# word: value`:
 
     run: ARGS          arguments; each such line is a case of its own
     env: K=V ...       added to the environment
-    variants: ...      of static pie nopie musl bare barepie asan cxx
+    variants: ...      of static pie nopie musl bare barepie cxx
     modes: ...         of those in MODES, for the first variant
     azalea: OPTIONS    further options of `azalea run`
     azalea-only: yes   there is nothing to compare with
@@ -79,7 +79,6 @@ VARIANTS = {
              "-idirafter", "/usr/include/x86_64-linux-gnu"],
     "bare": ["gcc", "-static", "-no-pie"] + BARE,
     "barepie": ["gcc", "-static-pie", "-fPIE"] + BARE,
-    "asan": ["gcc", "-fsanitize=address"],
     "cxx": ["g++", "-fPIE", "-pie"],
 }
 ALL_VARIANTS = "pie static nopie musl"
