@@ -292,6 +292,28 @@ static void boot_fill(const struct instance_config *cfg)
 
 /* --- descriptors --- */
 
+static bool fd_is_hidden(int fd)
+{
+	return (uint32_t)fd >= BOOT->fd_hidden_lo &&
+	       (uint32_t)fd < BOOT->fd_hidden_hi;
+}
+
+/* Raise the limit to above the hidden range; *was is what it was. */
+static int fds_allow(struct rlimit *was)
+{
+	struct rlimit more;
+
+	getrlimit(RLIMIT_NOFILE, was);
+	more = *was;
+	if (more.rlim_cur < BOOT->fd_hidden_hi)
+		more.rlim_cur = BOOT->fd_hidden_hi;
+	if (more.rlim_max < more.rlim_cur)
+		more.rlim_max = more.rlim_cur;
+	if (more.rlim_cur != was->rlim_cur && setrlimit(RLIMIT_NOFILE, &more))
+		return -errno;
+	return 0;
+}
+
 /*
  * Move one of the owner's descriptors above all that the program can get: the
  * soft limit, raised for a moment. A limit far above HIDDEN_AT would make the
@@ -299,24 +321,18 @@ static void boot_fill(const struct instance_config *cfg)
  */
 static int fd_hide(int *fd)
 {
-	struct rlimit rl, more;
-	int high;
+	struct rlimit was;
+	int high, err;
 
-	if (*fd < 0)
+	if (*fd < 0 || fd_is_hidden(*fd))
 		return 0;
-	getrlimit(RLIMIT_NOFILE, &rl);
-	more = rl;
-	if (more.rlim_cur < BOOT->fd_hidden_hi)
-		more.rlim_cur = BOOT->fd_hidden_hi;
-	if (more.rlim_max < more.rlim_cur)
-		more.rlim_max = more.rlim_cur;
-	if (more.rlim_cur != rl.rlim_cur && setrlimit(RLIMIT_NOFILE, &more))
-		return -errno;
+	err = fds_allow(&was);
+	if (err)
+		return err;
 	high = fcntl(*fd, F_DUPFD_CLOEXEC, (int)BOOT->fd_hidden_lo);
 	if (high < 0)
 		return -errno;
-	if (more.rlim_cur != rl.rlim_cur)
-		setrlimit(RLIMIT_NOFILE, &rl);
+	setrlimit(RLIMIT_NOFILE, &was);
 	close(*fd);
 	*fd = high;
 	return 0;
@@ -404,21 +420,15 @@ static void boot_reset(void)
 	boot_process();
 }
 
-/*
- * The child of a fork: an instance of its own over the same memory, but for
- * what describes cores and calls under way, none of which exist here.
- */
-static int become_child(void)
+/* The descriptors of a child, whose program may hold all that it may have. */
+static int child_fds(void)
 {
 	static char name[REGISTRY_NAME_MAX];
-	int err;
+	struct rlimit was;
+	int err = fds_allow(&was);
 
-	boot_reset();
-	cores_started = 1;
-	madvise((void *)AZ_CORE_BASE, BOOT->ncores * AZ_CORE_STRIDE,
-		MADV_DONTNEED);
-	madvise((void *)AZ_RING_BASE, BOOT->ncores * AZ_RING_STRIDE,
-		MADV_DONTNEED);
+	if (err)
+		return err;
 	/* The parent's, all of them. */
 	close_range(BOOT->fd_hidden_lo, BOOT->fd_hidden_hi - 1, 0);
 	munmap((void *)AZ_STATS_BASE, AZ_STATS_SIZE);
@@ -435,6 +445,25 @@ static int become_child(void)
 		err = fd_hide(&control_fd);
 	if (!err)
 		err = check_init(BOOT, NULL);
+	setrlimit(RLIMIT_NOFILE, &was);
+	return err;
+}
+
+/*
+ * The child of a fork: an instance of its own over the same memory, but for
+ * what describes cores and calls under way, none of which exist here.
+ */
+static int become_child(void)
+{
+	int err;
+
+	boot_reset();
+	cores_started = 1;
+	madvise((void *)AZ_CORE_BASE, BOOT->ncores * AZ_CORE_STRIDE,
+		MADV_DONTNEED);
+	madvise((void *)AZ_RING_BASE, BOOT->ncores * AZ_RING_STRIDE,
+		MADV_DONTNEED);
+	err = child_fds();
 	if (err)
 		return err;
 	fds_fill();

@@ -36,8 +36,12 @@ static int fds_hide(int fd[2], uint32_t lo, uint32_t hi)
 		more.rlim_cur = hi < more.rlim_max ? hi : more.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &more);
 	for (int i = 0; i < 2; i++) {
-		int high = fcntl(fd[i], F_DUPFD_CLOEXEC, (int)lo);
+		int high;
 
+		/* It may lie there already if the program has all others. */
+		if ((uint32_t)fd[i] >= lo && (uint32_t)fd[i] < hi)
+			continue;
+		high = fcntl(fd[i], F_DUPFD_CLOEXEC, (int)lo);
 		if (high < 0) {
 			err = -errno;
 			break;
