@@ -193,6 +193,7 @@ static void check_signals(void)
 	IS(in_child(signals_here, NULL), 0, "signals in a child");
 	OK(alarm(0) > 0, "the parent's alarm still runs");
 	MUST(sigprocmask(SIG_UNBLOCK, &s, NULL) == 0);
+	sleep_ms(20); /* for SIGCHLD of the child before, see below */
 	MUST(sigaction(SIGCHLD, &sa, NULL) == 0);
 	handled = 0;
 	int zero = 0;
