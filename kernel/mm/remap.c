@@ -223,6 +223,20 @@ static long move_some(uint64_t from, uint64_t len, uint64_t to, uint64_t *done)
 	return 0;
 }
 
+/* What came to [.., at) grows to `to`, in place of what lies there. */
+static long grow_moved(const struct vma *v, uint64_t at, uint64_t to)
+{
+	long ret;
+
+	if (is_plain(v))
+		return host_more(v, at, to);
+	ret = host_call(__NR_munmap, at, to - at, 0, 0, 0, 0);
+	if (!ret)
+		ret = host_call(__NR_mremap, at - AZ_PAGE_SIZE, AZ_PAGE_SIZE,
+				AZ_PAGE_SIZE + to - at, 0, 0, 0);
+	return ret < 0 ? ret : 0;
+}
+
 /*
  * What is one vma in the tree may be several on the host, which merges
  * memory only if it was touched in the right order, or has big pages in one
@@ -234,7 +248,7 @@ static long move_pieces(const struct remap *r, const struct vma *v)
 	long err = move_some(r->addr, len, r->to, &done);
 
 	if (!err && r->new_len > len)
-		err = host_more(v, r->to + len, r->to + r->new_len);
+		err = grow_moved(v, r->to + len, r->to + r->new_len);
 	if (!err && r->old_len > len)
 		err = host_call(__NR_munmap, r->addr + len, r->old_len - len, 0,
 				0, 0, 0);
@@ -254,7 +268,7 @@ static long move(struct remap *r, struct vma *v)
 	pool_claim(r->to, r->to + r->new_len);
 	ret = host_call(__NR_mremap, r->addr, r->old_len, r->new_len,
 			r->flags | MREMAP_MAYMOVE | MREMAP_FIXED, r->to, 0);
-	if (ret == -EFAULT && is_plain(v) && !(r->flags & MREMAP_DONTUNMAP))
+	if (ret == -EFAULT && r->old_len && !(r->flags & MREMAP_DONTUNMAP))
 		ret = move_pieces(r, v);
 	if (ret < 0) {
 		map_settle(r->to, r->to + r->new_len);
