@@ -375,6 +375,29 @@ static int grandchild(void *arg)
 	return in_child(exit_with, &v) != 3 << 8;
 }
 
+static void check_full(void)
+{
+	struct rlimit old, low;
+	int last = -1, fd, v = 5;
+
+	MUST(getrlimit(RLIMIT_NOFILE, &old) == 0);
+	low = old;
+	low.rlim_cur = 50;
+	MUST(setrlimit(RLIMIT_NOFILE, &low) == 0);
+	while ((fd = dup(0)) >= 0)
+		last = fd;
+	MUST(last >= 0 && errno == EMFILE);
+	IS(in_child(exit_with, &v), 5 << 8, "with no descriptor left");
+	for (fd = 3; fd <= last; fd++)
+		close(fd);
+	MUST(setrlimit(RLIMIT_NOFILE, &old) == 0);
+	while ((fd = dup(0)) >= 0)
+		last = fd;
+	IS(in_child(exit_with, &v), 5 << 8, "with none of the usual number");
+	for (fd = 3; fd <= last; fd++)
+		close(fd);
+}
+
 int main(void)
 {
 	pid_t ids[2] = { getpid(), getpgrp() };
@@ -391,5 +414,6 @@ int main(void)
 	check_offset();
 	check_threads();
 	check_many();
+	check_full();
 	return tap_done();
 }

@@ -191,6 +191,30 @@ static void check_realloc(void)
 	munmap(p, size);
 }
 
+/* Moved, then grown in place: its parts have different histories. */
+static void check_pieces(void)
+{
+	char *p = roomy(2, 1), *wall, *q;
+
+	wall = mmap(p + 2 * PG, PG, PROT_NONE, ANON | MAP_FIXED, -1, 0);
+	MUST(wall == p + 2 * PG);
+	q = mmap(NULL, 17 * PG, PROT_NONE, ANON, -1, 0);
+	MUST(q != MAP_FAILED && munmap(q, 16 * PG) == 0);
+	OK(mremap(p, 2 * PG, 4 * PG, MREMAP_MAYMOVE | MREMAP_FIXED, q) == q,
+	   "moves to where there is room");
+	fill(q, 4);
+	OK(mremap(q, 4 * PG, 16 * PG, 0) == q, "grows in place there");
+	fill(q, 16);
+	MUST(madvise(q, 16 * PG, MADV_RANDOM) == 0);
+	p = mremap(q, 16 * PG, 40 * PG, MREMAP_MAYMOVE);
+	OK(p != MAP_FAILED && p != q && holds(p, 16) && p[16 * PG] == 0 &&
+	       p[40 * PG - 1] == 0,
+	   "moves and grows after advice");
+	munmap(p, 40 * PG);
+	munmap(wall, PG);
+	munmap(q + 16 * PG, PG);
+}
+
 int main(void)
 {
 	fault_init();
@@ -202,5 +226,6 @@ int main(void)
 	check_file();
 	check_protection();
 	check_realloc();
+	check_pieces();
 	return tap_done();
 }
