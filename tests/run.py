@@ -20,7 +20,8 @@ as `// word: value`, `/* word: value */` or `# word: value`:
     run: ARGS          arguments; each such line is a case of its own
     env: K=V ...       added to the environment
     variants: ...      of static pie nopie musl bare barepie cxx
-    modes: ...         of those in MODES, for the first variant
+    modes: ...         of those in MODES; all for the first variant, the
+                       first for the others
     azalea: OPTIONS    further options of `azalea run`
     azalea-only: yes   there is nothing to compare with
     status: any        natively it may fail or die; no TAP is asked for
@@ -339,8 +340,10 @@ class Runner:
             variants = words(found, "variants", ALL_VARIANTS if ext == ".c"
                              else "cxx")
             for i, variant in enumerate(variants):
-                modes = words(found, "modes", FIRST_MODES) if i == 0 \
-                    else OTHER_MODES.split()
+                modes = words(found, "modes", FIRST_MODES)
+                if i > 0:
+                    modes = modes[:1] if "modes" in found \
+                        else OTHER_MODES.split()
                 name = f"guest/{stem}.{variant}"
                 if self.wanted(name):
                     yield (self.guest, name, source, variant, modes, found)

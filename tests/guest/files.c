@@ -135,6 +135,18 @@ static void check_big(void)
 	unlink("big");
 }
 
+static void check_full(void)
+{
+	int fd = open("/dev/full", O_RDWR);
+	char c = 1;
+
+	MUST(fd >= 0);
+	ERR(write(fd, "x", 1), ENOSPC, "a device that is full");
+	IS(read(fd, &c, 1), 1, "can be read");
+	IS(c, 0, "as zeroes");
+	close(fd);
+}
+
 static void check_stat(void)
 {
 	struct stat st, st2;
@@ -199,6 +211,7 @@ int main(void)
 	check_io();
 	check_append();
 	check_big();
+	check_full();
 	check_stat();
 	check_owner();
 	return tap_done();
