@@ -390,7 +390,8 @@ static void inbox_post(const siginfo_t *si)
 
 static void owner_signal(int sig, siginfo_t *si, void *context)
 {
-	if (worker_signal(sig, si, context))
+	(void)context;
+	if (worker_signal(sig))
 		return;
 	if (sig == AZ_SIG_KICK && si->si_code == SI_TKILL &&
 	    si->si_pid == (pid_t)BOOT->pid)
@@ -511,21 +512,26 @@ static void serve_requests(void)
 			error_say("no thread for offloaded calls: %s",
 				  error_text(err));
 	}
-	if (__atomic_exchange_n(&BOOT->want_cancel, 0, __ATOMIC_SEQ_CST))
-		worker_cancel();
+	if (__atomic_exchange_n(&BOOT->want_cancel, 0, __ATOMIC_SEQ_CST) &&
+	    worker_cancel())
+		__atomic_store_n(&BOOT->want_cancel, 1, __ATOMIC_SEQ_CST);
 	creds_change();
 	serve_fork();
 }
 
 _Noreturn static void serve(void)
 {
+	/* Between two tries to interrupt a call. */
+	static const struct timespec again = { .tv_nsec = 1000000 };
 	struct pollfd pfd = { .fd = control_fd, .events = POLLIN };
 	sigset_t none;
 
 	sigemptyset(&none);
 	for (;;) {
 		serve_requests();
-		if (ppoll(&pfd, 1, NULL, &none) > 0)
+		pfd.fd = control_fd;
+		if (ppoll(&pfd, 1, BOOT->want_cancel ? &again : NULL, &none) >
+		    0)
 			registry_serve(control_fd, stats_fd, &info);
 	}
 }

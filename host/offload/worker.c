@@ -8,6 +8,10 @@
  * or asks for another if calls are waiting then; so such a call never holds up
  * those behind it, and costs nothing while nobody is behind it.
  *
+ * A cancelled call is begun all the same, and interrupted by a signal that
+ * comes again and again until it is answered: so Linux decides whether there
+ * was anything to interrupt, and no signal can come too early.
+ *
  * Everything read from a ring is hostile: check_call copies and checks it.
  */
 #include "offload/worker.h"
@@ -36,48 +40,10 @@ static const struct plat *plat;
 static cpu_set_t worker_cpus;
 static uint32_t ncores;
 
-/* The call that this worker makes now. */
-static __thread struct az_slot *current;
 static __thread uint32_t raised;
 static __thread struct checked_call checked;
 static __thread bool is_worker;
 static __thread uint32_t creds_seq; /* of az_boot: the credentials it has */
-
-long worker_gate(const struct checked_call *c, const uint8_t *cancel);
-extern const char worker_gate_begin[], worker_gate_end[], worker_gate_abort[];
-
-/*
- * The call, unless *cancel is set; worker_signal moves a thread between
- * gate_begin and gate_end to gate_abort, so that a cancellation just before
- * the call begins is not lost.
- */
-__asm__("	.text\n"
-	"	.globl worker_gate\n"
-	"worker_gate:\n"
-	"	pushq %rbx\n"
-	"	movq %rsi, %rbx\n"
-	"	movq %rdi, %r11\n"
-	"	movl (%r11), %eax\n"
-	"	movq 16(%r11), %rdi\n"
-	"	movq 24(%r11), %rsi\n"
-	"	movq 32(%r11), %rdx\n"
-	"	movq 40(%r11), %r10\n"
-	"	movq 48(%r11), %r8\n"
-	"	movq 56(%r11), %r9\n"
-	"worker_gate_begin:\n"
-	"	cmpb $0, (%rbx)\n"
-	"	jne worker_gate_abort\n"
-	"	syscall\n"
-	"worker_gate_end:\n"
-	"	popq %rbx\n"
-	"	ret\n"
-	"worker_gate_abort:\n"
-	"	movq $-513, %rax\n" /* -ERESTARTNOINTR: not begun */
-	"	popq %rbx\n"
-	"	ret\n");
-
-_Static_assert(offsetof(struct checked_call, nr) == 0, "worker_gate");
-_Static_assert(offsetof(struct checked_call, arg) == 16, "worker_gate");
 
 static struct az_ring *ring_at(uint32_t core)
 {
@@ -123,13 +89,29 @@ static struct az_slot *ring_take(struct az_ring *r)
 	return &r->slot[slot];
 }
 
+/* The call itself: -errno instead of errno, which signals cannot disturb. */
+static long make_call(const struct checked_call *c)
+{
+	register uint64_t r10 __asm__("r10") = c->arg[3];
+	register uint64_t r8 __asm__("r8") = c->arg[4];
+	register uint64_t r9 __asm__("r9") = c->arg[5];
+	long r = (long)c->nr;
+
+	__asm__ volatile("syscall"
+			 : "+a"(r)
+			 : "D"(c->arg[0]), "S"(c->arg[1]), "d"(c->arg[2]),
+			   "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return r;
+}
+
 static long call_until_answered(const struct checked_call *c, struct az_slot *s)
 {
 	for (;;) {
-		long r = worker_gate(c, &s->call.cancel);
+		long r = make_call(c);
 
 		/* A signal meant for the slot's last call: make it again. */
-		if ((r != -EINTR && r != -513) ||
+		if (r != -EINTR ||
 		    __atomic_load_n(&s->call.cancel, __ATOMIC_ACQUIRE))
 			return r;
 		if (raised)
@@ -175,7 +157,6 @@ static void serve(uint32_t core, struct az_slot *s, int32_t tid)
 	r = check_call(&s->call, c);
 	if (r == 0) {
 		blocks = c->flags & AZ_CALL_MAYBLOCK;
-		current = s;
 		__atomic_store_n(&s->worker_tid, (uint32_t)tid,
 				 __ATOMIC_SEQ_CST);
 		if (blocks)
@@ -184,7 +165,6 @@ static void serve(uint32_t core, struct az_slot *s, int32_t tid)
 		if (blocks)
 			__atomic_fetch_add(&BOOT->bell_pollers, 1,
 					   __ATOMIC_SEQ_CST);
-		current = NULL;
 		r = check_done(c, r);
 	}
 	answer(core, s, seq, r);
@@ -328,35 +308,36 @@ int worker_start(void)
 	return -err;
 }
 
-void worker_cancel(void)
+bool worker_cancel(void)
 {
 	uint32_t n = ring_count();
+	bool any = false;
 
 	for (uint32_t i = 0; i < n; i++)
 		for (uint32_t k = 0; k < AZ_RING_SLOTS; k++) {
 			struct az_slot *s = &ring_at(i)->slot[k];
 			uint32_t tid;
 
-			if (!__atomic_load_n(&s->call.cancel, __ATOMIC_SEQ_CST))
+			if (!__atomic_load_n(&s->call.cancel,
+					     __ATOMIC_SEQ_CST) ||
+			    __atomic_load_n(&s->done, __ATOMIC_SEQ_CST) ==
+				s->call.seq)
 				continue;
+			any = true;
 			tid = __atomic_load_n(&s->worker_tid, __ATOMIC_SEQ_CST);
 			if (tid)
 				syscall(SYS_tgkill, BOOT->pid, tid,
 					AZ_SIG_KICK);
 		}
+	return any;
 }
 
-bool worker_signal(int sig, const siginfo_t *si, ucontext_t *uc)
+bool worker_signal(int sig)
 {
-	greg_t *rip = &uc->uc_mcontext.gregs[REG_RIP];
-
-	(void)si;
 	if (!is_worker)
 		return false;
 	follow_creds();
 	if (sig == SIGPIPE || sig == SIGXFSZ)
 		raised = (uint32_t)sig;
-	if (*rip >= (greg_t)worker_gate_begin && *rip < (greg_t)worker_gate_end)
-		*rip = (greg_t)worker_gate_abort;
 	return true;
 }

@@ -6,7 +6,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <ucontext.h>
 
 #include "plat/plat.h"
 
@@ -16,13 +15,16 @@ void worker_init(const struct plat *plat, const cpu_set_t *cpus);
 /* worker_start - one more worker. 0 or -errno. */
 int worker_start(void);
 
-/* worker_cancel - interrupt the calls whose slots have call.cancel set. */
-void worker_cancel(void);
+/*
+ * worker_cancel - interrupt the calls whose slots have call.cancel set. True:
+ * some are not answered yet; try again in a moment.
+ */
+bool worker_cancel(void);
 
 /*
  * worker_signal - a signal on a thread of the owner: true if that thread is a
  * worker and has dealt with it.
  */
-bool worker_signal(int sig, const siginfo_t *si, ucontext_t *uc);
+bool worker_signal(int sig);
 
 #endif
