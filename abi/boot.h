@@ -85,6 +85,7 @@ struct az_boot {
 	 */
 	uint64_t owner_signal; /* handler for signals on the owner's threads */
 	int32_t exe_fd;
+	int32_t trace_fd; /* the owner's, for AZ_BOOT_STRACE; or -1 */
 	uint32_t exe_path;
 	uint32_t exec_fn; /* the path as given: AT_EXECFN */
 	uint32_t argc, args;

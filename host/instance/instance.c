@@ -44,8 +44,9 @@
 #define STATS ((struct az_stats *)AZ_STATS_BASE)
 
 #define HEAP_MIN 0x4000000ULL /* 64 MiB */
-/* The owner's own descriptors: counters, control socket, a pipe. */
-#define HIDDEN_FDS      4
+/* The owner's own descriptors: counters, control socket, a pipe, where
+ * to trace to. */
+#define HIDDEN_FDS      5
 #define HIDDEN_AT       1024
 #define HWCAP2_FSGSBASE 2 /* arch/x86/include/uapi/asm/hwcap2.h */
 
@@ -362,6 +363,10 @@ static int fds_hide(void)
 	err = fd_hide(&stats_fd);
 	if (!err)
 		err = fd_hide(&control_fd);
+	/* Its own, as the program may close its stderr. */
+	BOOT->trace_fd = BOOT->flags & AZ_BOOT_STRACE ? dup(2) : -1;
+	if (!err)
+		err = fd_hide(&BOOT->trace_fd);
 	return err;
 }
 
@@ -430,8 +435,10 @@ static int child_fds(void)
 
 	if (err)
 		return err;
-	/* The parent's, all of them. */
-	close_range(BOOT->fd_hidden_lo, BOOT->fd_hidden_hi - 1, 0);
+	/* The parent's, but for the trace, which is one for both. */
+	for (uint32_t fd = BOOT->fd_hidden_lo; fd < BOOT->fd_hidden_hi; fd++)
+		if ((int32_t)fd != BOOT->trace_fd)
+			close((int)fd);
 	munmap((void *)AZ_STATS_BASE, AZ_STATS_SIZE);
 	err = map_stats();
 	if (err)

@@ -11,6 +11,7 @@
 #include <linux/fcntl.h>
 
 #include "calls.h"
+#include "core.h"
 #include "lib/string.h"
 #include "lib/user.h"
 #include "sched/thread.h"
@@ -289,7 +290,8 @@ static void trace_begin(struct trace *t, struct line *l,
 
 static void line_write(const struct line *l)
 {
-	host_call(AZ_SYS_write, 2, (uint64_t)l->buf, l->len, 0, 0, 0);
+	host_call(AZ_SYS_write, (uint64_t)BOOT->trace_fd, (uint64_t)l->buf,
+		  l->len, 0, 0, 0);
 }
 
 void strace_enter(const struct az_frame *args, uint32_t nr)
