@@ -16,10 +16,10 @@
 #include "sched/sched.h"
 
 #define FIRST_TID     0x400001
-#define LAST_TID      0x3fffffff /* FUTEX_TID_MASK */
-#define TIDS_EACH     0x4000     /* before those of another pid may come */
-#define FRAME_ROOM    176        /* sizeof(struct az_frame), rounded up to 16 */
-#define MXCSR_OFFSET  24         /* in the XSAVE image, Intel SDM 1 §13.4.1 */
+#define LAST_TID      0xfffffff /* the CPU clock of a thread is ~tid << 3 */
+#define TIDS_EACH     0x1000    /* before those of another pid may come */
+#define FRAME_ROOM    176       /* sizeof(struct az_frame), rounded up to 16 */
+#define MXCSR_OFFSET  24        /* in the XSAVE image, Intel SDM 1 §13.4.1 */
 #define MXCSR_DEFAULT 0x1f80
 #define FCW_DEFAULT   0x37f
 
