@@ -27,11 +27,10 @@
 /* Wait for thread tid's answer, unless it ends first. */
 static void repeat_on(int tid)
 {
-	uint32_t acks = __atomic_load_n(&BOOT->creds_acks, __ATOMIC_ACQUIRE);
-
+	__atomic_store_n(&BOOT->creds_tid, (uint32_t)tid, __ATOMIC_SEQ_CST);
 	if (syscall(SYS_tgkill, BOOT->pid, tid, AZ_SIG_KICK))
 		return;
-	while (__atomic_load_n(&BOOT->creds_acks, __ATOMIC_ACQUIRE) == acks) {
+	while (__atomic_load_n(&BOOT->creds_tid, __ATOMIC_ACQUIRE)) {
 		if (syscall(SYS_tgkill, BOOT->pid, tid, 0))
 			return;
 		sched_yield();

@@ -92,15 +92,17 @@ static struct az_slot *ring_take(struct az_ring *r)
 /* The call itself: -errno instead of errno, which signals cannot disturb. */
 static long make_call(const struct checked_call *c)
 {
-	register uint64_t r10 __asm__("r10") = c->arg[3];
-	register uint64_t r8 __asm__("r8") = c->arg[4];
-	register uint64_t r9 __asm__("r9") = c->arg[5];
+	const uint64_t *a = c->arg;
+	uint64_t a3 = a[3], a4 = a[4], a5 = a[5];
+	register uint64_t r10 __asm__("r10") = a3;
+	register uint64_t r8 __asm__("r8") = a4;
+	register uint64_t r9 __asm__("r9") = a5;
 	long r = (long)c->nr;
 
 	__asm__ volatile("syscall"
 			 : "+a"(r)
-			 : "D"(c->arg[0]), "S"(c->arg[1]), "d"(c->arg[2]),
-			   "r"(r10), "r"(r8), "r"(r9)
+			 : "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8),
+			   "r"(r9)
 			 : "rcx", "r11", "memory");
 	return r;
 }
@@ -236,12 +238,14 @@ static void follow_creds(void)
 {
 	uint32_t seq = __atomic_load_n(&BOOT->creds_seq, __ATOMIC_ACQUIRE);
 	const uint64_t *a = BOOT->creds_arg;
+	uint32_t tid = __atomic_load_n(&BOOT->creds_tid, __ATOMIC_RELAXED);
 
-	if (creds_seq == seq)
-		return;
-	creds_seq = seq;
-	syscall(BOOT->creds_nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-	__atomic_fetch_add(&BOOT->creds_acks, 1, __ATOMIC_RELEASE);
+	if (creds_seq != seq) {
+		creds_seq = seq;
+		syscall(BOOT->creds_nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	}
+	if (tid && tid == (uint32_t)syscall(SYS_gettid))
+		__atomic_store_n(&BOOT->creds_tid, 0, __ATOMIC_RELEASE);
 }
 
 static void *worker_main(void *arg)

@@ -216,11 +216,13 @@ static void follow_creds(struct core *c)
 {
 	uint32_t seq = __atomic_load_n(&BOOT->creds_seq, __ATOMIC_ACQUIRE);
 
-	if (c->az.creds_seq == seq)
-		return;
-	c->az.creds_seq = seq;
-	pico_call_now(BOOT->creds_nr, BOOT->creds_arg);
-	__atomic_fetch_add(&BOOT->creds_acks, 1, __ATOMIC_RELEASE);
+	if (c->az.creds_seq != seq) {
+		c->az.creds_seq = seq;
+		pico_call_now(BOOT->creds_nr, BOOT->creds_arg);
+	}
+	if (__atomic_load_n(&BOOT->creds_tid, __ATOMIC_RELAXED) ==
+	    (uint32_t)c->az.host_tid)
+		__atomic_store_n(&BOOT->creds_tid, 0, __ATOMIC_RELEASE);
 }
 
 static void on_kick(struct core *c, struct siginfo *si, struct sigcontext *sc)
