@@ -68,6 +68,7 @@ static uint64_t next_run(uint64_t *lo, uint64_t end)
 	struct vma *v;
 
 	spin_lock(&mm.lock);
+	mm_prepare(*lo, end);
 	v = vma_find(&mm.set, *lo);
 	if (v && v->start < end) {
 		*lo = MAX(*lo, v->start);
@@ -75,6 +76,42 @@ static uint64_t next_run(uint64_t *lo, uint64_t end)
 	}
 	spin_unlock(&mm.lock);
 	return hi;
+}
+
+/* Does it change what is read there next? */
+static bool drops(int advice)
+{
+	return advice == MADV_DONTNEED || advice == MADV_DONTNEED_LOCKED ||
+	       advice == MADV_FREE || advice == MADV_REMOVE;
+}
+
+static bool has_text(uint64_t lo, uint64_t hi)
+{
+	for (struct vma *v = vma_find(&mm.set, lo); v && v->start < hi;
+	     v = v->next)
+		if (v->flags & VMA_EXEC)
+			return true;
+	return false;
+}
+
+/* Dropped text must not be rewritten while it goes: under the lock. */
+static long advise_run(uint64_t lo, uint64_t hi, int advice)
+{
+	bool locked = false;
+	long err;
+
+	if (drops(advice)) {
+		spin_lock(&mm.lock);
+		locked = has_text(lo, hi);
+		if (locked)
+			mm_changing(lo, hi);
+		else
+			spin_unlock(&mm.lock);
+	}
+	err = host_call(__NR_madvise, lo, hi - lo, (uint64_t)advice, 0, 0, 0);
+	if (locked)
+		spin_unlock(&mm.lock);
+	return err;
 }
 
 static long advise_once(uint64_t start, uint64_t end, int advice)
@@ -95,8 +132,7 @@ static long advise_once(uint64_t start, uint64_t end, int advice)
 			if (populate)
 				break;
 		}
-		err = host_call(__NR_madvise, lo, hi - lo, (uint64_t)advice, 0,
-				0, 0);
+		err = advise_run(lo, hi, advice);
 		if (err)
 			return err;
 		start = hi;
@@ -128,6 +164,7 @@ static long advise_lasting(uint64_t start, uint64_t end, const struct advice *d)
 	long hole = 0, err = 0;
 
 	spin_lock(&mm.lock);
+	mm_prepare(start, end);
 	while (start < end && !err) {
 		struct vma *v = vma_find(&mm.set, start);
 		uint64_t hi;

@@ -26,8 +26,10 @@ static bool grow(uint64_t old, uint64_t new)
 	struct vma_totals none = { 0 };
 	struct vma_tag tag = { .flags = HEAP_FLAGS | mm.def_flags,
 			       .charge = new - old };
-	struct vma *next = vma_find(&mm.set, old);
+	struct vma *next;
 
+	mm_prepare(old, new + AZ_PAGE_SIZE);
+	next = vma_find(&mm.set, old);
 	/* Linux keeps a page free behind the heap. */
 	if (new > AZ_GUEST_END - AZ_PAGE_SIZE ||
 	    (next && new + AZ_PAGE_SIZE > vma_hole_end(next)))

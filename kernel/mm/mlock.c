@@ -69,6 +69,7 @@ static long range_lock(uint64_t addr, uint64_t len, uint32_t flags)
 	long err = 0;
 
 	spin_lock(&mm.lock);
+	mm_prepare(start, MAX(start, end));
 	if (flags) {
 		vma_overlap(&mm.set, start, MAX(start, end), &in);
 		err = mm_may_lock(size, in.locked);
@@ -112,6 +113,8 @@ static bool next_change(uint64_t *at, uint64_t *start, uint32_t flags)
 
 	spin_lock(&mm.lock);
 	v = vma_find(&mm.set, *at);
+	while (v && (v->flags & VMA_STUBS))
+		v = v->next;
 	found = v != NULL;
 	if (found) {
 		*start = v->start;

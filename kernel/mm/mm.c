@@ -11,6 +11,7 @@
 #include "core.h"
 #include "lib/errno.h"
 #include "mm/space.h"
+#include "sys/patch.h"
 #include "sys/sys.h"
 
 /* RLIMIT_ numbers (asm-generic/resource.h). */
@@ -115,6 +116,75 @@ int mm_may_lock(uint64_t len, uint64_t already)
 	return 0;
 }
 
+/* --- the program's text, and code next to it --- */
+
+void mm_lock(void)
+{
+	spin_lock(&mm.lock);
+}
+
+void mm_unlock(void)
+{
+	spin_unlock(&mm.lock);
+}
+
+void mm_changing(uint64_t start, uint64_t end)
+{
+	struct vma *v = vma_find(&mm.set, start);
+
+	for (; v && v->start < end; v = v->next)
+		if (v->flags & VMA_EXEC)
+			text_changed(MAX(start, v->start), MIN(end, v->end));
+}
+
+static void stubs_drop(struct vma *v)
+{
+	text_changed(v->start, v->end);
+	host_call(__NR_munmap, v->start, v->end - v->start, 0, 0, 0, 0);
+	mm.nstubs--;
+	mm_remove(v->start, v->end);
+}
+
+void mm_prepare(uint64_t start, uint64_t end)
+{
+	struct vma *v = mm.nstubs ? vma_find(&mm.set, start) : NULL;
+
+	while (v && v->start < end) {
+		struct vma *next = v->next;
+
+		if (v->flags & VMA_STUBS)
+			stubs_drop(v);
+		v = next;
+	}
+}
+
+static uint64_t stubs_map(uint64_t near, uint64_t size)
+{
+	uint64_t addr = place_near(near, size);
+	struct vma_tag tag = { .flags = VMA_READ | VMA_EXEC | VMA_STUBS };
+
+	if (!addr || vma_reserve(&mm.set))
+		return 0;
+	if (host_call(__NR_mmap, addr, size, PROT_READ | PROT_EXEC,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, (uint64_t)-1,
+		      0) != (long)addr)
+		return 0;
+	tag.object = mm_new_object();
+	mm_insert(addr, addr + size, &tag);
+	mm.nstubs++;
+	return addr;
+}
+
+uint64_t mm_stub_area(uint64_t near, uint64_t size)
+{
+	uint64_t addr;
+
+	spin_lock(&mm.lock);
+	addr = stubs_map(near, page_up(size));
+	spin_unlock(&mm.lock);
+	return addr;
+}
+
 /* --- the tree and the pool together --- */
 
 uint64_t mm_new_object(void)
@@ -166,19 +236,28 @@ void pool_fork_child(void)
 
 /* --- looking --- */
 
-bool mm_find(uint64_t addr, struct vma_info *info)
+bool mm_find_locked(uint64_t addr, struct vma_info *info)
 {
-	struct vma *v;
+	struct vma *v = vma_find(&mm.set, addr);
 
-	spin_lock(&mm.lock);
-	v = vma_find(&mm.set, addr);
+	while (v && (v->flags & VMA_STUBS))
+		v = v->next;
 	if (v)
 		*info = (struct vma_info){ .start = v->start,
 					   .end = v->end,
 					   .flags = v->flags,
 					   .offset = v->offset };
-	spin_unlock(&mm.lock);
 	return v != NULL;
+}
+
+bool mm_find(uint64_t addr, struct vma_info *info)
+{
+	bool found;
+
+	spin_lock(&mm.lock);
+	found = mm_find_locked(addr, info);
+	spin_unlock(&mm.lock);
+	return found;
 }
 
 void mm_usage(struct mm_usage *u)
@@ -226,7 +305,7 @@ static int classify(uint64_t addr, bool write, bool exec)
 	struct vma *v = vma_find(&mm.set, addr);
 	uint32_t need = VMA_READ | VMA_WRITE | VMA_EXEC;
 
-	if (!v)
+	if (!v || (v->flags & VMA_STUBS))
 		return -EFAULT;
 	if (v->start > addr)
 		return v->flags & VMA_GROWSDOWN ? grow_down(v, addr) : -EFAULT;

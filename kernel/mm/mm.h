@@ -36,6 +36,8 @@
 #define VMA_DONTDUMP   0x400000U
 #define VMA_WIPEONFORK 0x800000U
 #define VMA_MERGEABLE  0x1000000U
+/* Holds code of the unikernel's own, near the program's: mm_stub_area. */
+#define VMA_STUBS 0x4000000U
 /* The unikernel's own choice of big pages; does not keep vmas apart. */
 #define VMA_AUTOHUGE 0x2000000U
 #define VMA_HINTS    VMA_AUTOHUGE
@@ -86,6 +88,26 @@ int mm_fault(uint64_t addr, bool write, bool exec);
  * MEMLOCK; others are ignored). BOOT's hold until then.
  */
 void mm_set_rlimit(int resource, uint64_t soft);
+
+/*
+ * mm_stub_area - room for size bytes of code (whole pages), readable and
+ * executable, within 2 GiB of every address from near - 64 MiB to
+ * near + 64 MiB. The program does not see it: it is in no list and no total,
+ * and what the program does to a range that holds it finds a hole there; before
+ * that, text_changed() (sys/patch.h) is told. Address, or 0.
+ */
+uint64_t mm_stub_area(uint64_t near, uint64_t size);
+
+/*
+ * mm_lock, mm_unlock - keep the program's mappings as they are meanwhile. For
+ * work on program text; text_changed() is called with this lock held. Host
+ * calls are allowed inside; waiting and access to program memory are not.
+ */
+void mm_lock(void);
+void mm_unlock(void);
+
+/* mm_find_locked - mm_find for who holds the lock. */
+bool mm_find_locked(uint64_t addr, struct vma_info *info);
 
 /* Totals for /proc/self/status and sysinfo, in bytes. */
 struct mm_usage {

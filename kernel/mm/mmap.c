@@ -107,6 +107,7 @@ static int check_fixed(const struct request *r)
 	/* Linux would have this room; the instance's owner lives there. */
 	if (r->len > AZ_GUEST_END || r->addr > AZ_GUEST_END - r->len)
 		return -ENOMEM;
+	mm_prepare(r->addr, r->addr + r->len);
 	if ((r->flags & MAP_FIXED_NOREPLACE) &&
 	    !vma_free_range(&mm.set, r->addr, r->addr + r->len))
 		return -EEXIST;
@@ -194,6 +195,8 @@ static long host_map(const struct request *r)
 	uint64_t flags = ((uint64_t)r->flags & HOST_FLAGS) | MAP_FIXED;
 	long ret;
 
+	if (r->flags & MAP_FIXED)
+		mm_changing(r->addr, r->addr + r->len);
 	pool_claim(r->addr, r->addr + r->len);
 	if (!is_anon(r))
 		flags |= (uint64_t)r->flags & MAP_GROWSDOWN;
@@ -358,11 +361,15 @@ long unmap_locked(uint64_t start, uint64_t end)
 {
 	long err;
 
-	if (start >= end || vma_free_range(&mm.set, start, end))
+	if (start >= end)
+		return 0;
+	mm_prepare(start, end);
+	if (vma_free_range(&mm.set, start, end))
 		return 0;
 	err = vma_reserve(&mm.set);
 	if (err)
 		return err;
+	mm_changing(start, end);
 	pool_claim(start, end);
 	err = host_call(__NR_munmap, start, end - start, 0, 0, 0, 0);
 	if (err)

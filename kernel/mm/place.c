@@ -25,6 +25,11 @@
  */
 #define STACK_ROOM (RESERVE_LIMIT - AZ_CHUNK_SIZE)
 
+/* How far off code may be that 32-bit displacements reach, with some room. */
+#define NEAR_REACH 0x78000000ULL
+/* Nothing of ours goes below: programs that map there mean to do so. */
+#define NEAR_LOW 0x100000ULL
+
 struct area {
 	uint64_t lo, hi;
 };
@@ -95,6 +100,27 @@ uint64_t place_32bit(uint64_t len)
 {
 	return vma_hole(&mm.set, LOW_START, LOW_END, len,
 			place_align(0, false));
+}
+
+/*
+ * Below near if possible: above programs there is their heap, and mappings
+ * grow upwards.
+ */
+uint64_t place_near(uint64_t near, uint64_t len)
+{
+	uint64_t lo =
+	    near > NEAR_REACH + NEAR_LOW ? near - NEAR_REACH : NEAR_LOW;
+	uint64_t hi = MIN(near + NEAR_REACH, AZ_GUEST_END);
+	struct vma_align align = place_align(0, false);
+	uint64_t addr = 0;
+
+	if (near > lo)
+		addr = vma_hole(&mm.set, lo, near, len, align);
+	if (!addr && near + NEAR_REACH / 2 < hi)
+		addr = vma_hole(&mm.set, near + NEAR_REACH / 2, hi, len, align);
+	if (!addr && near < hi)
+		addr = vma_hole(&mm.set, near, hi, len, align);
+	return addr;
 }
 
 uint64_t place_hint(uint64_t addr, uint64_t len)

@@ -126,6 +126,7 @@ static long protect_locked(uint64_t start, uint64_t end, uint32_t prot)
 	err = vma_reserve(&mm.set);
 	if (err)
 		return err;
+	mm_changing(start, to);
 	if (host_call(__NR_mprotect, start, to - start, prot, 0, 0, 0)) {
 		err = one_by_one(start, to, prot);
 		return err ? err : stop;
@@ -164,6 +165,7 @@ static long protect(uint64_t start, uint64_t len, int prot)
 	if (prot & ~(PROT_ALL | PROT_SEM))
 		return -EINVAL;
 	spin_lock(&mm.lock);
+	mm_prepare(start, end);
 	if (grows == PROT_GROWSDOWN)
 		err = stack_bottom(&start, end);
 	else if (grows && vma_covered(&mm.set, start, end) > start)

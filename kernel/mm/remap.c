@@ -265,6 +265,8 @@ static long move(struct remap *r, struct vma *v)
 
 	if (ret)
 		return ret;
+	mm_changing(r->addr, r->addr + r->old_len);
+	mm_changing(r->to, r->to + r->new_len);
 	pool_claim(r->to, r->to + r->new_len);
 	ret = host_call(__NR_mremap, r->addr, r->old_len, r->new_len,
 			r->flags | MREMAP_MAYMOVE | MREMAP_FIXED, r->to, 0);
@@ -283,9 +285,13 @@ static long move(struct remap *r, struct vma *v)
 
 static long remap_locked(struct remap *r)
 {
-	struct vma *v = vma_find(&mm.set, r->addr);
+	struct vma *v;
 	long err;
 
+	mm_prepare(r->addr, r->addr + MAX(r->old_len, r->new_len));
+	if (names_target(r))
+		mm_prepare(r->to, r->to + r->new_len);
+	v = vma_find(&mm.set, r->addr);
 	if (!v || v->start > r->addr)
 		return -EFAULT;
 	if (!names_target(r) && r->old_len >= r->new_len) {

@@ -43,6 +43,7 @@ struct mm {
 	uint64_t brk_start, brk;
 	uint64_t objects;   /* the last vma_tag.object given out */
 	uint32_t def_flags; /* of new mappings: mlockall(MCL_FUTURE) */
+	uint32_t nstubs;    /* vmas with VMA_STUBS */
 };
 
 extern struct mm mm;
@@ -70,6 +71,17 @@ void mm_insert(uint64_t start, uint64_t end, const struct vma_tag *tag);
 void mm_remove(uint64_t start, uint64_t end);
 /* mm_new_object - a number for vma_tag.object. */
 uint64_t mm_new_object(void);
+/*
+ * mm_prepare - the program is about to do something to [start, end): stub areas
+ * in it go. First thing under mm.lock in every call that takes a range.
+ */
+void mm_prepare(uint64_t start, uint64_t end);
+/*
+ * mm_changing - what is mapped in [start, end) is about to change: tells
+ * text_changed() of what is executable there. Under mm.lock, before the host
+ * changes anything.
+ */
+void mm_changing(uint64_t start, uint64_t end);
 /*
  * mm_may_lock - RLIMIT_MEMLOCK for len bytes, `already` of which are locked:
  * 0, -EPERM (none at all) or -ENOMEM (not so many).
@@ -104,6 +116,9 @@ uint64_t place_stack(uint64_t len);
 uint64_t place_hint(uint64_t addr, uint64_t len);
 /* place_align - where a mapping of len bytes may start; huge: map_hugify. */
 struct vma_align place_align(uint64_t len, bool huge);
+
+/* place_near - room for code within reach of near: mm_stub_area. */
+uint64_t place_near(uint64_t near, uint64_t len);
 
 /* pool.c */
 

@@ -229,6 +229,8 @@ bool vma_is_data(uint32_t flags)
 static void totals_add(struct vma_totals *t, uint32_t flags, uint64_t size,
 		       uint64_t charge)
 {
+	if (flags & VMA_STUBS)
+		return;
 	t->size += size;
 	t->charged += charge;
 	if (flags & (VMA_GROWSDOWN | VMA_MAIN_STACK))
