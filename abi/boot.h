@@ -114,8 +114,8 @@ struct az_boot {
 	uint32_t creds_nr;
 	uint64_t creds_arg[6];
 	int64_t creds_result;
-	uint32_t creds_seq;  /* grows with every change */
-	uint32_t creds_tid;  /* thread asked to make it; 0: it has */
+	uint32_t creds_seq; /* grows with every change */
+	uint32_t creds_tid; /* thread asked to make it; 0: it has */
 	/*
 	 * fork: cores are stopped, the main thread forks. In the child
 	 * fork_thread is the thread that goes on, on core 0; else it is 0.

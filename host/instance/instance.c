@@ -466,6 +466,7 @@ static int become_child(void)
 	int err;
 
 	boot_reset();
+	worker_forked();
 	cores_started = 1;
 	madvise((void *)AZ_CORE_BASE, BOOT->ncores * AZ_CORE_STRIDE,
 		MADV_DONTNEED);

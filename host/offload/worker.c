@@ -4,9 +4,10 @@
  *
  * A worker polls all rings for a bounded time, then sleeps on az_boot.bell_seq.
  * bell_pollers counts those that poll: a core that finds none rings the bell.
- * A worker leaves the pollers before it makes a call that may block, and wakes
- * or asks for another if calls are waiting then; so such a call never holds up
- * those behind it, and costs nothing while nobody is behind it.
+ * One that is inside a call still counts. Before a call that may block it
+ * wakes or asks for another if calls are waiting, and a core whose call nobody
+ * takes asks, too (nudge); so such a call never holds up those behind it, and
+ * costs nothing while nobody is behind it.
  *
  * A cancelled call is begun all the same, and interrupted by a signal that
  * comes again and again until it is answered: so Linux decides whether there
@@ -19,6 +20,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,6 +45,15 @@ static uint32_t ncores;
 static __thread uint32_t raised;
 static __thread struct checked_call checked;
 static __thread bool is_worker;
+
+/* What a worker is doing, for worker_cancel. A line each: nobody waits. */
+struct serving {
+	_Alignas(64) uint32_t tid; /* 0: this entry is nobody's */
+	uint32_t slot; /* core * AZ_RING_SLOTS + slot + 1; 0: none */
+};
+static struct serving servings[MAX_WORKERS];
+static uint32_t servings_used; /* entries from here on were never used */
+static __thread struct serving *serving;
 static __thread uint32_t creds_seq; /* of az_boot: the credentials it has */
 
 static struct az_ring *ring_at(uint32_t core)
@@ -52,7 +63,7 @@ static struct az_ring *ring_at(uint32_t core)
 
 static bool ring_empty(const struct az_ring *r)
 {
-	return __atomic_load_n(&r->head, __ATOMIC_ACQUIRE) ==
+	return __atomic_load_n(&r->last.head, __ATOMIC_ACQUIRE) ==
 	       __atomic_load_n(&r->tail, __ATOMIC_RELAXED);
 }
 
@@ -74,19 +85,42 @@ static bool all_empty(void)
 	return true;
 }
 
-static struct az_slot *ring_take(struct az_ring *r)
+/* The newest call of a ring, which is number head - 1, unless it changes. */
+static bool last_copy(const struct az_ring *r, uint32_t head,
+		      struct az_call *call, uint32_t *slot)
+{
+	const volatile struct az_last *last = &r->last;
+
+	call->seq = last->seq;
+	call->nr = last->nr;
+	call->flags = last->flags;
+	*slot = last->slot;
+	for (int i = 0; i < 6; i++)
+		call->arg[i] = last->arg[i];
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return last->begin == head;
+}
+
+/* A ring's next call, copied. NULL: there is none, or others take it. */
+static struct az_slot *ring_take(struct az_ring *r, struct az_call *call)
 {
 	uint32_t tail = __atomic_load_n(&r->tail, __ATOMIC_RELAXED);
+	/* Pairs with kernel/sys/offload.c:ring_submit. */
+	uint32_t head = __atomic_load_n(&r->last.head, __ATOMIC_ACQUIRE);
+	struct az_slot *s;
 	uint32_t slot;
 
-	/* Pairs with kernel/sys/offload.c:ring_submit. */
-	if (__atomic_load_n(&r->head, __ATOMIC_ACQUIRE) == tail)
+	if (head == tail)
 		return NULL;
-	slot = r->queue[tail % AZ_RING_SLOTS] % AZ_RING_SLOTS;
+	if (head != tail + 1 || !last_copy(r, head, call, &slot)) {
+		slot = r->queue[tail % AZ_RING_SLOTS];
+		s = &r->slot[slot % AZ_RING_SLOTS];
+		memcpy(call, &s->call, sizeof(*call));
+	}
 	if (!__atomic_compare_exchange_n(&r->tail, &tail, tail + 1, 0,
 					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return NULL;
-	return &r->slot[slot];
+	return &r->slot[slot % AZ_RING_SLOTS];
 }
 
 /* The call itself: -errno instead of errno, which signals cannot disturb. */
@@ -121,11 +155,10 @@ static long call_until_answered(const struct checked_call *c, struct az_slot *s)
 	}
 }
 
-static void leave_pollers(void)
+/* This worker may be away for long: leave no call without one. */
+static void call_another(void)
 {
-	__atomic_fetch_sub(&BOOT->bell_pollers, 1, __ATOMIC_SEQ_CST);
-	if (all_empty() ||
-	    __atomic_load_n(&BOOT->bell_pollers, __ATOMIC_SEQ_CST))
+	if (all_empty())
 		return;
 	__atomic_fetch_add(&BOOT->bell_seq, 1, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&BOOT->bell_sleepers, __ATOMIC_SEQ_CST)) {
@@ -141,47 +174,43 @@ static void answer(uint32_t core, struct az_slot *s, uint32_t seq, long result)
 {
 	s->result = result;
 	s->raised = raised;
-	__atomic_store_n(&s->worker_tid, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&s->done, seq, __ATOMIC_SEQ_CST);
-	/* Pairs with ring_block: it sets wait, then looks at done. */
-	if (__atomic_load_n(&s->call.wait, __ATOMIC_SEQ_CST))
+	/* Pairs with kernel/sys/offload.c:ask_for_kick. */
+	if (__atomic_exchange_n(&s->done, seq, __ATOMIC_ACQ_REL) & AZ_DONE_WAIT)
 		plat->kick_core(core);
 }
 
-static void serve(uint32_t core, struct az_slot *s, int32_t tid)
+static void serve(uint32_t core, struct az_slot *s, const struct az_call *call)
 {
 	struct checked_call *c = &checked;
-	uint32_t seq = s->call.seq;
-	bool blocks;
 	long r;
 
 	raised = 0;
-	r = check_call(&s->call, c);
+	r = check_call(call, c);
 	if (r == 0) {
-		blocks = c->flags & AZ_CALL_MAYBLOCK;
-		__atomic_store_n(&s->worker_tid, (uint32_t)tid,
-				 __ATOMIC_SEQ_CST);
-		if (blocks)
-			leave_pollers();
+		__atomic_store_n(&serving->slot,
+				 core * AZ_RING_SLOTS +
+				     (uint32_t)(s - ring_at(core)->slot) + 1,
+				 __ATOMIC_RELEASE);
+		if (c->flags & AZ_CALL_MAYBLOCK)
+			call_another();
 		r = call_until_answered(c, s);
-		if (blocks)
-			__atomic_fetch_add(&BOOT->bell_pollers, 1,
-					   __ATOMIC_SEQ_CST);
 		r = check_done(c, r);
+		__atomic_store_n(&serving->slot, 0, __ATOMIC_RELEASE);
 	}
-	answer(core, s, seq, r);
+	answer(core, s, call->seq, r);
 }
 
-static bool serve_any(int32_t tid)
+static bool serve_any(void)
 {
 	uint32_t n = ring_count();
 	bool any = false;
 
 	for (uint32_t i = 0; i < n; i++) {
-		struct az_slot *s = ring_take(ring_at(i));
+		struct az_call call;
+		struct az_slot *s = ring_take(ring_at(i), &call);
 
 		if (s) {
-			serve(i, s, tid);
+			serve(i, s, &call);
 			any = true;
 		}
 	}
@@ -196,13 +225,13 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-static void poll_rings(int32_t tid)
+static void poll_rings(void)
 {
 	uint64_t end = now_ns() + POLL_NS;
 
 	for (;;) {
 		for (int i = 0; i < 100; i++) {
-			if (serve_any(tid))
+			if (serve_any())
 				end = 0;
 			__builtin_ia32_pause();
 		}
@@ -248,21 +277,41 @@ static void follow_creds(void)
 		__atomic_store_n(&BOOT->creds_tid, 0, __ATOMIC_RELEASE);
 }
 
+static struct serving *serving_take(void)
+{
+	uint32_t tid = (uint32_t)syscall(SYS_gettid);
+
+	for (uint32_t i = 0;; i = (i + 1) % MAX_WORKERS) {
+		uint32_t free = 0, used;
+
+		if (!__atomic_compare_exchange_n(&servings[i].tid, &free, tid,
+						 0, __ATOMIC_SEQ_CST,
+						 __ATOMIC_RELAXED))
+			continue;
+		used = __atomic_load_n(&servings_used, __ATOMIC_RELAXED);
+		while (used <= i && !__atomic_compare_exchange_n(
+					&servings_used, &used, i + 1, 0,
+					__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			;
+		return &servings[i];
+	}
+}
+
 static void *worker_main(void *arg)
 {
-	int32_t tid = (int32_t)syscall(SYS_gettid);
-
+	serving = serving_take();
 	creds_seq = (uint32_t)(uintptr_t)arg;
 	is_worker = true;
 	follow_creds();
 	for (;;) {
-		poll_rings(tid);
+		poll_rings();
 		if (sleep_on_bell())
 			continue;
 		if (__atomic_sub_fetch(&BOOT->nworkers, 1, __ATOMIC_SEQ_CST))
 			break;
 		__atomic_fetch_add(&BOOT->nworkers, 1, __ATOMIC_SEQ_CST);
 	}
+	__atomic_store_n(&serving->tid, 0, __ATOMIC_RELEASE);
 	__atomic_fetch_sub(&BOOT->bell_pollers, 1, __ATOMIC_SEQ_CST);
 	/* A core may have seen this worker as one that polls. */
 	if (!all_empty()) {
@@ -277,6 +326,12 @@ void worker_init(const struct plat *p, const cpu_set_t *cpus)
 	plat = p;
 	worker_cpus = *cpus;
 	ncores = BOOT->ncores;
+}
+
+void worker_forked(void)
+{
+	memset(servings, 0, servings_used * sizeof(servings[0]));
+	servings_used = 0;
 }
 
 int worker_start(void)
@@ -312,27 +367,33 @@ int worker_start(void)
 	return -err;
 }
 
+/* Is slot k of core i cancelled, and not answered? */
+static bool is_cancelled(uint32_t i, uint32_t k)
+{
+	const struct az_slot *s = &ring_at(i)->slot[k];
+
+	return __atomic_load_n(&s->call.cancel, __ATOMIC_SEQ_CST) &&
+	       __atomic_load_n(&s->done, __ATOMIC_SEQ_CST) != s->call.seq;
+}
+
 bool worker_cancel(void)
 {
 	uint32_t n = ring_count();
 	bool any = false;
 
 	for (uint32_t i = 0; i < n; i++)
-		for (uint32_t k = 0; k < AZ_RING_SLOTS; k++) {
-			struct az_slot *s = &ring_at(i)->slot[k];
-			uint32_t tid;
+		for (uint32_t k = 0; k < AZ_RING_SLOTS && !any; k++)
+			any = is_cancelled(i, k);
+	n *= AZ_RING_SLOTS;
+	for (uint32_t i = 0; any && i < servings_used; i++) {
+		struct serving *w = &servings[i];
+		uint32_t at = __atomic_load_n(&w->slot, __ATOMIC_ACQUIRE);
 
-			if (!__atomic_load_n(&s->call.cancel,
-					     __ATOMIC_SEQ_CST) ||
-			    __atomic_load_n(&s->done, __ATOMIC_SEQ_CST) ==
-				s->call.seq)
-				continue;
-			any = true;
-			tid = __atomic_load_n(&s->worker_tid, __ATOMIC_SEQ_CST);
-			if (tid)
-				syscall(SYS_tgkill, BOOT->pid, tid,
-					AZ_SIG_KICK);
-		}
+		if (at && at <= n &&
+		    is_cancelled((at - 1) / AZ_RING_SLOTS,
+				 (at - 1) % AZ_RING_SLOTS))
+			syscall(SYS_tgkill, BOOT->pid, w->tid, AZ_SIG_KICK);
+	}
 	return any;
 }
 

@@ -12,6 +12,9 @@
 /* worker_init - before the first core; cpus is where workers may run. */
 void worker_init(const struct plat *plat, const cpu_set_t *cpus);
 
+/* worker_forked - in the child of a fork, which has no workers. */
+void worker_forked(void);
+
 /* worker_start - one more worker. 0 or -errno. */
 int worker_start(void);
 

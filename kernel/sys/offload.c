@@ -58,21 +58,42 @@ static uint16_t ring_submit(struct core *c, uint32_t nr, uint32_t flags,
 {
 	uint16_t i = c->free_slot[--c->nfree];
 	struct az_slot *s = &c->ring->slot[i];
-	uint32_t head = c->ring->head;
+	struct az_last *last = &c->ring->last;
+	uint32_t head = last->head;
 
 	s->call.nr = nr;
 	s->call.flags = flags;
 	memcpy(s->call.arg, a, sizeof(s->call.arg));
-	s->call.wait = 0;
 	s->call.cancel = 0;
-	s->call.seq++;
+	s->call.seq = (s->call.seq + 1) & ~AZ_DONE_WAIT;
 	c->ring->queue[head % AZ_RING_SLOTS] = i;
+	/* Pairs with host/offload/worker.c:last_copy. */
+	__atomic_store_n(&last->begin, head + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	last->seq = s->call.seq;
+	last->nr = (uint16_t)nr;
+	last->flags = (uint8_t)flags;
+	last->slot = (uint8_t)i;
+	memcpy(last->arg, a, sizeof(last->arg));
 	/* Pairs with the acquire in host/offload/worker.c:ring_take. */
-	__atomic_store_n(&c->ring->head, head + 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&last->head, head + 1, __ATOMIC_SEQ_CST);
 	/* Pairs with the worker's decrement before its last look. */
 	if (!__atomic_load_n(&BOOT->bell_pollers, __ATOMIC_SEQ_CST))
 		mon_doorbell();
 	return i;
+}
+
+/*
+ * Call number n of core c's ring has not been answered for a while. Those who
+ * poll may all be inside calls that block: have another worker if it has not
+ * even been taken.
+ */
+static void nudge(struct core *c, uint32_t n)
+{
+	uint32_t tail = __atomic_load_n(&c->ring->tail, __ATOMIC_RELAXED);
+
+	if ((int32_t)(tail - n) <= 0)
+		mon_doorbell();
 }
 
 static void slot_free(struct core *c, uint16_t i)
@@ -131,6 +152,20 @@ static void cancel(struct az_slot *s)
 	mon_owner();
 }
 
+/* Nobody will spin on this slot: the worker is to kick core c. */
+static void ask_for_kick(struct core *c, struct az_slot *s)
+{
+	uint32_t done = __atomic_load_n(&s->done, __ATOMIC_ACQUIRE);
+
+	while (done != s->call.seq)
+		if (__atomic_compare_exchange_n(
+			&s->done, &done, done | AZ_DONE_WAIT, 0,
+			__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			return;
+	/* It has been answered already. */
+	__atomic_store_n(&c->az.pending, 1, __ATOMIC_RELAXED);
+}
+
 /* Give up the core until slot i of core c is answered. */
 static void ring_block(struct core *c, uint16_t i, bool interruptible)
 {
@@ -141,10 +176,7 @@ static void ring_block(struct core *c, uint16_t i, bool interruptible)
 	t->offload_done = 0;
 	c->slot_thread[i] = t;
 	c->nwaiting++;
-	__atomic_store_n(&s->call.wait, 1, __ATOMIC_SEQ_CST);
-	/* Answered before the worker could see `wait`: nobody will kick. */
-	if (slot_done(s))
-		__atomic_store_n(&c->az.pending, 1, __ATOMIC_RELAXED);
+	ask_for_kick(c, s);
 	for (;;) {
 		int err;
 
@@ -181,13 +213,20 @@ static long ring_call(uint32_t nr, uint32_t flags, const uint64_t a[6],
 {
 	struct core *c = core_with_slot();
 	struct thread *t = c->current;
+	uint32_t n = c->ring->last.head;
 	uint16_t i = ring_submit(c, nr, flags, a);
 	struct az_slot *s = &c->ring->slot[i];
 	bool alone = !__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED);
+	bool done;
 
 	c->stats->ring++;
 	t->offload_by = "ring";
-	if (spin_on(s, alone ? SPIN_LIMIT : SPIN_LIMIT / 20)) {
+	done = spin_on(s, SPIN_LIMIT / 2);
+	if (!done) {
+		nudge(c, n);
+		done = alone && spin_on(s, SPIN_LIMIT / 2);
+	}
+	if (done) {
 		t->offload_result = s->result;
 		t->offload_raised = s->raised;
 		slot_free(c, i);
@@ -445,6 +484,7 @@ long host_call(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
 	const uint64_t a[6] = { a0, a1, a2, a3, a4, a5 };
 	struct core *c;
 	struct az_slot *s;
+	uint32_t n;
 	uint16_t i;
 	long r;
 
@@ -454,8 +494,11 @@ long host_call(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
 	c = core_self();
 	while (!c->nfree)
 		ring_poll();
+	n = c->ring->last.head;
 	i = ring_submit(c, nr, AZ_CALL_INTERNAL, a);
 	s = &c->ring->slot[i];
+	if (!spin_on(s, SPIN_LIMIT))
+		nudge(c, n);
 	while (!spin_on(s, SPIN_LIMIT))
 		mon_relax();
 	r = s->result;
