@@ -11,7 +11,7 @@
 
 #include "fault.h"
 
-#define PAGE 4096UL
+#define PAGE  4096UL
 #define TIMES 60
 
 typedef long (*code_fn)(long, long, long);
@@ -22,11 +22,14 @@ static long pid, ppid;
 static int emit(uint8_t *p, uint32_t nr, uint8_t answer)
 {
 	const uint8_t code[] = {
-		0xb8, (uint8_t)nr, (uint8_t)(nr >> 8), 0, 0, /* mov $nr,%eax */
-		0x0f, 0x05,                        /* syscall */
-		0x48, 0x8d, 0x40, answer,          /* lea answer(%rax),%rax */
-		0xc3,                              /* ret */
-		0x0f, 0x1f, 0x44, 0, 0, 0x90       /* padding */
+		0xb8,   (uint8_t)nr, (uint8_t)(nr >> 8),
+		0,      0,    /* mov $nr,%eax */
+		0x0f,   0x05, /* syscall */
+		0x48,   0x8d,        0x40,
+		answer, /* lea answer(%rax),%rax */
+		0xc3,   /* ret */
+		0x0f,   0x1f,        0x44,
+		0,      0,           0x90 /* padding */
 	};
 
 	memcpy(p, code, sizeof(code));
@@ -57,9 +60,9 @@ static int many(void *fn, long a, long want)
 
 static void *map_at(void *at, size_t len, int prot)
 {
-	void *p = mmap(at, len, prot,
-		       MAP_PRIVATE | MAP_ANONYMOUS | (at ? MAP_FIXED : 0), -1,
-		       0);
+	void *p =
+	    mmap(at, len, prot,
+		 MAP_PRIVATE | MAP_ANONYMOUS | (at ? MAP_FIXED : 0), -1, 0);
 
 	MUST(p != MAP_FAILED);
 	return p;
@@ -70,8 +73,8 @@ static void protect(void *p, size_t len, int prot)
 	MUST(mprotect(p, len, prot) == 0);
 }
 
-#define RW (PROT_READ | PROT_WRITE)
-#define RX (PROT_READ | PROT_EXEC)
+#define RW  (PROT_READ | PROT_WRITE)
+#define RX  (PROT_READ | PROT_EXEC)
 #define RWX (RW | PROT_EXEC)
 
 static void written_then_executed(void)
@@ -104,7 +107,8 @@ static void written_then_executed(void)
 		protect(p, PAGE, RX);
 		bad += many(p, 0, pid + 19);
 	}
-	IS(bad, 0, "writable with the same bytes, and a change behind the call");
+	IS(bad, 0,
+	   "writable with the same bytes, and a change behind the call");
 	protect(p, PAGE, RW);
 	bad = p[0] != 0xb8 || p[5] != 0x0f || p[6] != 5 || p[7] != 0x48 ||
 	      p[1] != SYS_getpid;
@@ -168,12 +172,12 @@ static void changes_itself(void)
 	 * mov %esi,1+mov(%rip); [serialise by a taken jump]; mov $0,%eax;
 	 * syscall; ret - the store overwrites the next mov's immediate.
 	 */
-	static const uint8_t code[] = {
-		0x89, 0x35, 0x03, 0, 0, 0,    /* mov %esi,3(%rip) */
-		0xeb, 0x00,                   /* jmp next */
-		0xb8, 0,    0,    0, 0,       /* mov $..,%eax */
-		0x0f, 0x05, 0xc3
-	};
+	static const uint8_t code[] = { 0x89, 0x35, 0x03,
+					0,    0,    0, /* mov %esi,3(%rip) */
+					0xeb, 0x00,    /* jmp next */
+					0xb8, 0,    0,
+					0,    0, /* mov $..,%eax */
+					0x0f, 0x05, 0xc3 };
 	uint8_t *p = map_at(NULL, PAGE, RWX);
 	int bad = 0;
 
@@ -206,7 +210,8 @@ static void mapped_twice(void)
 		bad += many(rx, 0, (i & 1 ? pid : ppid) + i);
 		bad += memcmp(rw, wrote, sizeof(wrote)) != 0;
 	}
-	IS(bad, 0, "a memfd written through one mapping, executed through another");
+	IS(bad, 0,
+	   "a memfd written through one mapping, executed through another");
 	/* By write(2), and a private mapping of what it says now. */
 	bad = 0;
 	for (int i = 0; i < 10; i++) {
@@ -232,8 +237,8 @@ static void mapped_twice(void)
 static void reused(void)
 {
 	/* add %rsi,%rdi; mov %rdi,%rax; ret, over what was a call */
-	static const uint8_t other[] = { 0x90, 0x90, 0x90, 0x90, 0x90, 0x48,
-					 0x8d, 0x04, 0x37, 0xc3 };
+	static const uint8_t other[] = { 0x90, 0x90, 0x90, 0x90, 0x90,
+					 0x48, 0x8d, 0x04, 0x37, 0xc3 };
 	uint8_t *p = map_at(NULL, PAGE, RW);
 	int bad = 0;
 
@@ -348,8 +353,8 @@ static void on_borders(void)
 	IS(bad, 0, "a site across the border of two pages, at every offset");
 	bad = 0;
 	for (unsigned at = 0; at < 64; at++) {
-		emit(p + 2 * PAGE + 256 * (at / 8) + at % 8 * 24 + at, SYS_getpid,
-		     (uint8_t)at);
+		emit(p + 2 * PAGE + 256 * (at / 8) + at % 8 * 24 + at,
+		     SYS_getpid, (uint8_t)at);
 	}
 	protect(p, 4 * PAGE, RX);
 	for (unsigned at = 0; at < 64; at++)

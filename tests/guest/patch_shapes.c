@@ -13,7 +13,19 @@
 
 #include "tap.h"
 
-enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R15 = 15, FLAGS = 16 };
+enum {
+	RAX,
+	RCX,
+	RDX,
+	RBX,
+	RSP,
+	RBP,
+	RSI,
+	RDI,
+	R8,
+	R15 = 15,
+	FLAGS = 16
+};
 
 struct regs {
 	uint64_t r[17];
@@ -106,19 +118,18 @@ void shape_run(void);
  * A shape is a function of its own section of text, 16 bytes aligned, with
  * NOPs before the next; NAME_after is behind its (last) syscall.
  */
-#define SHAPE(name, code)                                              \
-	void name(void);                                               \
-	extern char name##_after[];                                    \
-	__asm__(".text\n\t.p2align 4\n\t.globl " #name                 \
-		"\n\t.type " #name ", @function\n" #name ":\n\t" code  \
-		"\n\t.size " #name ", . - " #name "\n");
+#define SHAPE(name, code)                                                 \
+	void name(void);                                                  \
+	extern char name##_after[];                                       \
+	__asm__(".text\n\t.p2align 4\n\t.globl " #name "\n\t.type " #name \
+		", @function\n" #name ":\n\t" code "\n\t.size " #name     \
+		", . - " #name "\n");
 /* The same, described in .eh_frame. */
-#define SHAPE_CFI(name, code)                                           \
-	void name(void);                                                \
-	extern char name##_after[];                                     \
-	__asm__(".text\n\t.p2align 4\n\t.globl " #name                  \
-		"\n\t.type " #name ", @function\n" #name                \
-		":\n\t.cfi_startproc\n\t" code                          \
+#define SHAPE_CFI(name, code)                                             \
+	void name(void);                                                  \
+	extern char name##_after[];                                       \
+	__asm__(".text\n\t.p2align 4\n\t.globl " #name "\n\t.type " #name \
+		", @function\n" #name ":\n\t.cfi_startproc\n\t" code      \
 		"\n\t.cfi_endproc\n\t.size " #name ", . - " #name "\n");
 #define CALL(name) "syscall\n.globl " #name "_after\n" #name "_after:\n\t"
 
@@ -138,34 +149,30 @@ SHAPE(mov_zone,
 SHAPE(mov_index, "mov 16(%rbx,%r12,4), %eax\n\t" CALL(mov_index) "ret")
 SHAPE(mov_far, "mov 0x100(%rbx), %eax\n\t" CALL(mov_far) "ret")
 SHAPE(mov_reg, "mov %r13d, %eax\n\t" CALL(mov_reg) "ret")
-SHAPE(mov_between, "mov $39, %eax\n\tmov %rcx, %r10\n\t" CALL(mov_between) "ret")
+SHAPE(mov_between,
+      "mov $39, %eax\n\tmov %rcx, %r10\n\t" CALL(mov_between) "ret")
 SHAPE(push_pop, "push $39\n\tpop %rax\n\t" CALL(push_pop) "ret")
 SHAPE(push_imm32,
-      "mov $39, %eax\n\tpushq $0x12345678\n\t" CALL(push_imm32)
-	  "movl (%rsp), %edx\n\tlea 8(%rsp), %rsp\n\tret")
-SHAPE(sub_rsp,
-      "mov $39, %eax\n\tlea -0x108(%rsp), %rsp\n\t" CALL(sub_rsp)
-	  "lea 0x108(%rsp), %rsp\n\tret")
+      "mov $39, %eax\n\tpushq $0x12345678\n\t" CALL(
+	  push_imm32) "movl (%rsp), %edx\n\tlea 8(%rsp), %rsp\n\tret")
+SHAPE(sub_rsp, "mov $39, %eax\n\tlea -0x108(%rsp), %rsp\n\t" CALL(
+		   sub_rsp) "lea 0x108(%rsp), %rsp\n\tret")
 SHAPE(lea_rip,
       "mov $39, %eax\n\tlea shape_table(%rip), %rsi\n\t" CALL(lea_rip) "ret")
-SHAPE(sse_rip,
-      "mov $39, %eax\n\tmovups shape_in+176(%rip), %xmm1\n\t" CALL(
-	  sse_rip) "ret")
-SHAPE(locked,
-      "mov $39, %eax\n\tlock orl $0, 0x100(%rbx)\n\tclc\n\tstc\n\t"
-      "mov $39, %eax\n\t" CALL(locked) "ret")
+SHAPE(sse_rip, "mov $39, %eax\n\tmovups shape_in+176(%rip), %xmm1\n\t" CALL(
+		   sse_rip) "ret")
+SHAPE(locked, "mov $39, %eax\n\tlock orl $0, 0x100(%rbx)\n\tclc\n\tstc\n\t"
+	      "mov $39, %eax\n\t" CALL(locked) "ret")
 SHAPE(string,
       "push %rdi\n\tpush %rcx\n\tmov %rbx, %rdi\n\tmov $4, %ecx\n\t"
-      "mov $39, %eax\n\trep stosl\n\t" CALL(string)
-	  "pop %rcx\n\tpop %rdi\n\tlea string_after(%rip), %rcx\n\tret")
-SHAPE(xchg_eax, "xchg %eax, %r13d\n\t" CALL(xchg_eax)
-	  "mov $39, %r13d\n\tret")
+      "mov $39, %eax\n\trep stosl\n\t" CALL(
+	  string) "pop %rcx\n\tpop %rdi\n\tlea string_after(%rip), %rcx\n\tret")
+SHAPE(xchg_eax, "xchg %eax, %r13d\n\t" CALL(xchg_eax) "mov $39, %r13d\n\tret")
 SHAPE(cmov, "cmovc %r13d, %eax\n\t" CALL(cmov) "ret")
-SHAPE(long_nop,
-      "mov $39, %eax\n\t.byte 0x0f,0x1f,0x84,0,0,0,0,0\n\t" CALL(
-	  long_nop) "ret")
-SHAPE(one_nops,
-      "mov $39, %eax\n\t.byte 0x90,0x90,0x90,0x90,0x90\n\t" CALL(one_nops) "ret")
+SHAPE(long_nop, "mov $39, %eax\n\t.byte 0x0f,0x1f,0x84,0,0,0,0,0\n\t" CALL(
+		    long_nop) "ret")
+SHAPE(one_nops, "mov $39, %eax\n\t.byte 0x90,0x90,0x90,0x90,0x90\n\t" CALL(
+		    one_nops) "ret")
 SHAPE(first, CALL(first) "ret")
 SHAPE_CFI(first_cfi, CALL(first_cfi) "ret")
 SHAPE(endbr, ".byte 0xf3,0x0f,0x1e,0xfa\n\t" CALL(endbr) "ret")
@@ -182,46 +189,47 @@ SHAPE(five_prefixes,
       ".byte 0x66,0x66,0x66,0x66,0x66\n\t" CALL(five_prefixes) "ret")
 
 /* --- how one gets there --- */
-SHAPE(jump_over,
-      "mov $39, %eax\n\tjmp 1f\n\t.byte 0xb8,1,2,3,4\n1:\t" CALL(
-	  jump_over) "ret")
+SHAPE(jump_over, "mov $39, %eax\n\tjmp 1f\n\t.byte 0xb8,1,2,3,4\n1:\t" CALL(
+		     jump_over) "ret")
 SHAPE(jump_back_to,
       "jmp 2f\n1:\t" CALL(jump_back_to) "ret\n2:\tmov $39, %eax\n\tjmp 1b")
 SHAPE(behind_jump,
-      "mov $0, %ebp\n\t.byte 0xe9\n\t.long 2f-1f\n1:\t" CALL(behind_jump)
-	  "mov $0xbbbb, %ebp\n\tret\n2:\tmov $39, %eax\n\tjmp 1b")
+      "mov $0, %ebp\n\t.byte 0xe9\n\t.long 2f-1f\n1:\t" CALL(
+	  behind_jump) "mov $0xbbbb, %ebp\n\tret\n2:\tmov $39, %eax\n\tjmp 1b")
 SHAPE(behind_branch,
       "mov $39, %eax\n\t.byte 0x0f,0x83\n\t.long 2f-1f\n1:\t" CALL(
 	  behind_branch) "ret\n2:\tud2")
-SHAPE(behind_call,
-      "call 2f\n\tbehind_call_ret:\n\t" CALL(behind_call)
-	  "ret\n2:\tlea behind_call_ret(%rip), %rax\n\tcmp %rax, (%rsp)\n\t"
-	  "jne 3f\n\tmov $39, %eax\n\tstc\n\tret\n3:\tmov $-1, %eax\n\tret")
+SHAPE(
+    behind_call,
+    "call 2f\n\tbehind_call_ret:\n\t" CALL(
+	behind_call) "ret\n2:\tlea behind_call_ret(%rip), %rax\n\tcmp %rax, (%rsp)\n\t"
+		     "jne 3f\n\tmov $39, %eax\n\tstc\n\tret\n3:\tmov $-1, %eax\n\tret")
 SHAPE(branch_to,
       "mov %r13d, %eax\n\tjc 1f\n\tmov $110, %eax\n1:\t" CALL(branch_to) "ret")
 /* Entered at the instruction itself, with a number of one's own. */
-SHAPE(own_number, "mov $110, %eax\n.globl own_number_at\nown_number_at:\n\t"
-      CALL(own_number) "ret")
+SHAPE(own_number,
+      "mov $110, %eax\n.globl own_number_at\nown_number_at:\n\t" CALL(
+	  own_number) "ret")
 /* A jump into the immediate, which is code as well: mov $39,%al; nop; nop. */
 SHAPE(overlap,
       "jmp 1f+1\n1:\t.byte 0xb8,0xb0,39,0x90,0x90\n\t" CALL(overlap) "ret")
-SHAPE(twice,
-      "mov $8, %eax\n\tsyscall\n\t" CALL(twice) "ret")
+SHAPE(twice, "mov $8, %eax\n\tsyscall\n\t" CALL(twice) "ret")
 SHAPE(loop,
-      "mov $3, %r14d\n1:\tmov $39, %eax\n\t" CALL(loop)
-	  "lea -1(%r14), %r14\n\tmov %r14, %rcx\n\tjrcxz 2f\n\tjmp 1b\n"
-	  "2:\tlea loop_after(%rip), %rcx\n\tmov $0x1e1e, %r14d\n\tret")
-SHAPE(loop_at,
-      "mov $3, %r14d\n\tmov $39, %eax\n1:\t" CALL(loop_at)
-	  "mov %r14, %rcx\n\tlea -1(%r14), %r14\n\tjrcxz 2f\n\t"
-	  "mov $39, %eax\n\tjmp 1b\n"
-	  "2:\tlea loop_at_after(%rip), %rcx\n\tmov $0x1e1e, %r14d\n\tret")
+      "mov $3, %r14d\n1:\tmov $39, %eax\n\t" CALL(
+	  loop) "lea -1(%r14), %r14\n\tmov %r14, %rcx\n\tjrcxz 2f\n\tjmp 1b\n"
+		"2:\tlea loop_after(%rip), %rcx\n\tmov $0x1e1e, %r14d\n\tret")
+SHAPE(
+    loop_at,
+    "mov $3, %r14d\n\tmov $39, %eax\n1:\t" CALL(
+	loop_at) "mov %r14, %rcx\n\tlea -1(%r14), %r14\n\tjrcxz 2f\n\t"
+		 "mov $39, %eax\n\tjmp 1b\n"
+		 "2:\tlea loop_at_after(%rip), %rcx\n\tmov $0x1e1e, %r14d\n\tret")
 SHAPE(tail, "mov $39, %eax\n\t" CALL(tail) "jmp 1f\n\tud2\n1:\tret")
 /* The last function's padding is this one's beginning. */
 SHAPE(nops_first,
       ".rept 16\n\tnop\n\t.endr\n\tmov $39, %eax\n\t" CALL(nops_first) "ret")
-SHAPE(full_block, ".rept 8\n\tnop\n\t.endr\n\tmov $39, %eax\n\t" CALL(
-		      full_block) "ret")
+SHAPE(full_block,
+      ".rept 8\n\tnop\n\t.endr\n\tmov $39, %eax\n\t" CALL(full_block) "ret")
 SHAPE(nops_after_ret,
       ".rept 9\n\tnop\n\t.endr\n\tmov $39, %eax\n\t" CALL(nops_after_ret) "ret")
 SHAPE_CFI(nops_cfi,
@@ -232,18 +240,19 @@ SHAPE(data_before, CALL(data_before) "ret\n\t.byte 0xb8,0x27,0,0,0")
 SHAPE(after_data, CALL(after_data) "ret")
 
 /* --- flags, and the red zone of a leaf --- */
-SHAPE(red_zone,
-      ".set i, 1\n\t.rept 16\n\tlea 0x77(%rdx), %rdx\n\t"
-      "mov %rdx, -8*i(%rsp)\n\t.set i, i+1\n\t.endr\n\t"
-      "mov $39, %eax\n\t" CALL(red_zone)
-	  ".set i, 16\n\t.rept 16\n\tmov -8*i(%rsp), %rcx\n\t"
-	  "not %rcx\n\tlea 1(%rcx,%rdx), %rcx\n\tjrcxz 1f\n\tmov $-1, %eax\n"
-	  "1:\tlea -0x77(%rdx), %rdx\n\t.set i, i-1\n\t.endr\n\t"
-	  "lea red_zone_after(%rip), %rcx\n\tret")
+SHAPE(
+    red_zone,
+    ".set i, 1\n\t.rept 16\n\tlea 0x77(%rdx), %rdx\n\t"
+    "mov %rdx, -8*i(%rsp)\n\t.set i, i+1\n\t.endr\n\t"
+    "mov $39, %eax\n\t" CALL(
+	red_zone) ".set i, 16\n\t.rept 16\n\tmov -8*i(%rsp), %rcx\n\t"
+		  "not %rcx\n\tlea 1(%rcx,%rdx), %rcx\n\tjrcxz 1f\n\tmov $-1, %eax\n"
+		  "1:\tlea -0x77(%rdx), %rdx\n\t.set i, i-1\n\t.endr\n\t"
+		  "lea red_zone_after(%rip), %rcx\n\tret")
 
 /* What shapes return where it isn't getpid(). */
-#define PID	(-1000)
-#define PPID	(-1001)
+#define PID  (-1000)
+#define PPID (-1001)
 
 struct shape {
 	const char *name;
@@ -255,8 +264,10 @@ struct shape {
 
 extern char own_number_at[];
 
-#define S(name, rax, want, changed) \
-	{ #name, name, name##_after, rax, want, changed }
+#define S(name, rax, want, changed)                           \
+	{                                                     \
+#name, name, name##_after, rax, want, changed \
+	}
 static const struct shape shapes[] = {
 	S(mov_imm, 0, PID, 0),
 	S(mov_imm_cfi, 0, PID, 0),
@@ -343,9 +354,9 @@ static void prepare(const struct shape *s, uint64_t flags)
 /* judge - what is wrong after one run of s, or NULL. */
 static const char *judge(const struct shape *s)
 {
-	static const char *const names[] = { "rax", "rcx", "rdx", "rbx", "rsp",
-					     "rbp", "rsi", "rdi", "r8",	 "r9",
-					     "r10", "r11", "r12", "r13", "r14",
+	static const char *const names[] = { "rax", "rcx",  "rdx", "rbx", "rsp",
+					     "rbp", "rsi",  "rdi", "r8",  "r9",
+					     "r10", "r11",  "r12", "r13", "r14",
 					     "r15", "flags" };
 	long want = s->want == PID ? pid : s->want == PPID ? ppid : s->want;
 
