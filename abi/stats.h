@@ -15,7 +15,7 @@
 #include "layout.h"
 
 #define AZ_STATS_MAGIC   0x5354415453415a41ULL
-#define AZ_STATS_VERSION 1
+#define AZ_STATS_VERSION 2
 #define AZ_STATS_NCALLS  512
 
 struct az_core_stats {
@@ -24,13 +24,13 @@ struct az_core_stats {
 	uint64_t upcalls;            /* kicks taken in program code */
 	uint64_t halts;
 	uint64_t switches;
-	uint64_t local;  /* calls served in the unikernel */
 	uint64_t direct; /* offloaded, made on the core itself */
 	uint64_t ring;   /* offloaded through the ring */
 	uint64_t denied;
 	uint64_t steals;
 	uint64_t busy_ns; /* time not halted, up to the last halt */
-	uint64_t pad[5];
+	uint64_t pad[6];
+	uint64_t calls[AZ_STATS_NCALLS]; /* all, by number */
 };
 
 struct az_stats {
@@ -46,8 +46,6 @@ struct az_stats {
 	uint32_t cores_started;
 	uint32_t exit_status; /* as wait4 encodes it, when exited is 1 */
 	uint32_t exited;      /* written after exit_status, at the very end */
-	_Alignas(
-	    64) uint64_t calls[AZ_STATS_NCALLS]; /* by number, approximate */
 	struct az_core_stats core[AZ_MAX_CORES];
 };
 

@@ -15,6 +15,9 @@
 #define CORE_SCRATCH 80
 #define CORE_ENTRY   88
 #define CORE_INDEX   8
+#define CORE_STATS   104
+#define STATS_CALLS  128 /* in struct az_core_stats */
+#define LIGHT_CALLS  512 /* entries of syscall_light */
 
 #ifndef __ASSEMBLER__
 
@@ -69,6 +72,9 @@ _Static_assert(offsetof(struct core, current) == CORE_CURRENT, "entry.S");
 _Static_assert(offsetof(struct core, frame) == CORE_FRAME, "entry.S");
 _Static_assert(offsetof(struct core, scratch) == CORE_SCRATCH, "entry.S");
 _Static_assert(offsetof(struct core, entry) == CORE_ENTRY, "entry.S");
+_Static_assert(offsetof(struct core, stats) == CORE_STATS, "entry.S");
+_Static_assert(offsetof(struct az_core_stats, calls) == STATS_CALLS, "entry.S");
+_Static_assert(AZ_STATS_NCALLS == LIGHT_CALLS, "entry.S");
 
 /* core_self - the block of the core that runs this. */
 static inline struct core *core_self(void)

@@ -11,6 +11,7 @@
  */
 #define __ASSEMBLER__ 1
 #include "core.h"
+#include "lib/errno.h"
 
 #define R_R11 48
 #define R_R10 56
@@ -28,6 +29,14 @@
 #define R_RSP 152
 #define R_SS 160
 
+/* Below the frame while a light call runs: its arguments and its result. */
+#define L_ARGS     0
+#define L_RESULT   48
+#define LIGHT_SIZE 64
+
+#define FLAGS_DF 0x400
+#define FLAGS_OF 0x800
+
 	.text
 
 /*
@@ -44,72 +53,140 @@ trap_entry:
 /*
  * syscall_entry - a system call as a jump: registers as at a syscall
  * instruction, %rcx the address to return to, the program's stack untouched.
+ *
+ * Most calls need only their arguments, which lie in an array below the frame,
+ * as the call's function takes them; of the frame itself only what is lost by
+ * coming here is filled in. C code keeps %rbx, %rbp and %r12 to %r15, so the
+ * whole frame can be made on the way out as well (light_exit), if there is a
+ * signal to deliver. Calls that read or write all of the frame are not in
+ * syscall_light (dispatch.c).
  */
 	.globl syscall_entry
 	.hidden syscall_entry
 	.balign 64
 syscall_entry:
-	movq %rsp, %gs:CORE_SCRATCH
-	movq %gs:CORE_FRAME, %rsp
-	pushfq
-	popq R_FLAGS(%rsp)
-	cld
-	movq %r15, 0(%rsp)
-	movq %r14, 8(%rsp)
-	movq %r13, 16(%rsp)
-	movq %r12, 24(%rsp)
-	movq %rbp, 32(%rsp)
-	movq %rbx, 40(%rsp)
-	movq R_FLAGS(%rsp), %r11
-	movq %r11, R_R11(%rsp)
-	movq %r10, R_R10(%rsp)
-	movq %r9, R_R9(%rsp)
-	movq %r8, R_R8(%rsp)
-	movq %rax, R_RAX(%rsp)
-	movq %rcx, R_RCX(%rsp)
-	movq %rdx, R_RDX(%rsp)
-	movq %rsi, R_RSI(%rsp)
-	movq %rdi, R_RDI(%rsp)
-	movq %rax, R_ORIG(%rsp)
-	movq %rcx, R_RIP(%rsp)
-	movq %gs:CORE_SCRATCH, %rax
-	movq %rax, R_RSP(%rsp)
-	movl %cs, %eax
-	movq %rax, R_CS(%rsp)
-	movl %ss, %eax
-	movq %rax, R_SS(%rsp)
-	xorl %ebp, %ebp
+	movq %gs:CORE_FRAME, %r11
+	movq %rsp, R_RSP(%r11)
+	leaq R_RSP(%r11), %rsp
+	pushfq			/* to R_FLAGS */
+	leaq -LIGHT_SIZE(%r11), %rsp
+	movq %rdi, L_ARGS+0(%rsp)
+	movq %rsi, L_ARGS+8(%rsp)
+	movq %rdx, L_ARGS+16(%rsp)
+	movq %r10, L_ARGS+24(%rsp)
+	movq %r8, L_ARGS+32(%rsp)
+	movq %r9, L_ARGS+40(%rsp)
+	movq %rax, R_ORIG(%r11)
+	movq %rcx, R_RIP(%r11)
+	testb $FLAGS_DF >> 8, R_FLAGS+1(%r11)
+	jnz entry_full
+	cmpq $LIGHT_CALLS, %rax
+	jae entry_full
+	leaq syscall_light(%rip), %rdx
+	movq (%rdx, %rax, 8), %rdx
+	testq %rdx, %rdx
+	jz entry_full
+	movq %gs:CORE_STATS, %rcx
+	incq STATS_CALLS(%rcx, %rax, 8)
 	movq %rsp, %rdi
-	call syscall_jumped	/* 0: only rax changed in the frame */
-	testl %eax, %eax
-	jnz exit_to_program
-	movq %gs:CORE_FRAME, %rsp
-	.globl exit_begin
-	.hidden exit_begin
-exit_begin:
+	movl %eax, %esi
+	call *%rdx
+	movq %rax, L_RESULT(%rsp)
+	/* Results that only signal_exit understands: -ERESTART*. */
+	leaq AZ_ERESTART_LAST(%rax), %rcx
+	cmpq $AZ_ERESTART_LAST - AZ_ERESTART_FIRST, %rcx
+	jbe light_exit
+	.globl light_begin
+	.hidden light_begin
+light_begin:
 	cmpl $0, %gs:CORE_PENDING
-	jne exit_slow
-	movq 0(%rsp), %r15
-	movq 8(%rsp), %r14
-	movq 16(%rsp), %r13
-	movq 24(%rsp), %r12
-	movq 32(%rsp), %rbp
-	movq 40(%rsp), %rbx
-	movq R_R10(%rsp), %r10
-	movq R_R9(%rsp), %r9
-	movq R_R8(%rsp), %r8
-	movq R_RAX(%rsp), %rax
-	movq R_RCX(%rsp), %rcx
-	movq R_RDX(%rsp), %rdx
-	movq R_RSI(%rsp), %rsi
-	movq R_RDI(%rsp), %rdi
-	movq R_RSP(%rsp), %rsp
+	jne light_exit
+	/* OF first: sahf leaves it alone, and mov all of them. */
+	movzbl LIGHT_SIZE+R_FLAGS+1(%rsp), %eax
+	andl $FLAGS_OF >> 8, %eax
+	shll $3, %eax
+	addb %al, %al		/* 64 + 64: OF; 0 + 0: none */
+	movb LIGHT_SIZE+R_FLAGS(%rsp), %ah
+	sahf
+	movq L_ARGS+0(%rsp), %rdi
+	movq L_ARGS+8(%rsp), %rsi
+	movq L_ARGS+16(%rsp), %rdx
+	movq L_ARGS+24(%rsp), %r10
+	movq L_ARGS+32(%rsp), %r8
+	movq L_ARGS+40(%rsp), %r9
+	movq LIGHT_SIZE+R_RIP(%rsp), %rcx
+	movq L_RESULT(%rsp), %rax
+	movq LIGHT_SIZE+R_RSP(%rsp), %rsp
 	jmp *%rcx
+	.globl light_end
+	.hidden light_end
+light_end:
+
+/* Fill in the frame at %r11 from what lies below it and from registers. */
+	.macro frame_fill
+	movq %r15, 0(%r11)
+	movq %r14, 8(%r11)
+	movq %r13, 16(%r11)
+	movq %r12, 24(%r11)
+	movq %rbp, 32(%r11)
+	movq %rbx, 40(%r11)
+	movq R_FLAGS(%r11), %rcx
+	movq %rcx, R_R11(%r11)
+	movq L_ARGS-LIGHT_SIZE+0(%r11), %rcx
+	movq %rcx, R_RDI(%r11)
+	movq L_ARGS-LIGHT_SIZE+8(%r11), %rcx
+	movq %rcx, R_RSI(%r11)
+	movq L_ARGS-LIGHT_SIZE+16(%r11), %rcx
+	movq %rcx, R_RDX(%r11)
+	movq L_ARGS-LIGHT_SIZE+24(%r11), %rcx
+	movq %rcx, R_R10(%r11)
+	movq L_ARGS-LIGHT_SIZE+32(%r11), %rcx
+	movq %rcx, R_R8(%r11)
+	movq L_ARGS-LIGHT_SIZE+40(%r11), %rcx
+	movq %rcx, R_R9(%r11)
+	movq R_RIP(%r11), %rcx
+	movq %rcx, R_RCX(%r11)
+	movl %cs, %ecx
+	movq %rcx, R_CS(%r11)
+	movl %ss, %ecx
+	movq %rcx, R_SS(%r11)
+	.endm
+
+/* A call that is not light, %r11 the frame. */
+entry_full:
+	cld
+	movq %rax, R_RAX(%r11)
+	frame_fill
+	movq %r11, %rsp
+	movq %r11, %rdi
+	xorl %ebp, %ebp
+	call syscall_jumped
+	jmp exit_to_program
+
+/*
+ * The end of a light call that has more to do than return; also where a kick
+ * in [light_begin, light_end) sends the core. Until the last instruction there
+ * nothing is lost: what C code keeps was not touched.
+ */
+	.globl light_exit
+	.hidden light_exit
+light_exit:
+	movq %gs:CORE_FRAME, %r11
+	movq L_RESULT-LIGHT_SIZE(%r11), %rax
+	movq %rax, R_RAX(%r11)
+	frame_fill
+	movq %r11, %rsp
+	movq %r11, %rdi
+	xorl %ebp, %ebp
+	call syscall_finish
 
 	.globl exit_to_program
 	.hidden exit_to_program
 exit_to_program:
 	movq %gs:CORE_FRAME, %rsp
+	.globl exit_begin
+	.hidden exit_begin
+exit_begin:
 	cmpl $0, %gs:CORE_PENDING
 	jne exit_slow
 	popq %r15

@@ -10,6 +10,7 @@
 #include "mm/mm.h"
 #include "sched/clock.h"
 #include "sched/sched.h"
+#include "sys/dispatch.h"
 #include "sys/exec.h"
 #include "sys/fork.h"
 #include "sys/offload.h"
@@ -90,6 +91,7 @@ void core_entry(struct az_core *az)
 	} else if (c->az.index == 0) {
 		clock_init();
 		mm_init();
+		dispatch_init();
 		first_thread();
 	}
 	c->busy_since = clock_mono();

@@ -29,7 +29,6 @@ static const struct {
 	{ "upcalls", offsetof(struct az_core_stats, upcalls) },
 	{ "halts", offsetof(struct az_core_stats, halts) },
 	{ "switches", offsetof(struct az_core_stats, switches) },
-	{ "local", offsetof(struct az_core_stats, local) },
 	{ "direct", offsetof(struct az_core_stats, direct) },
 	{ "ring", offsetof(struct az_core_stats, ring) },
 	{ "denied", offsetof(struct az_core_stats, denied) },
@@ -39,8 +38,10 @@ static const struct {
 
 #define NCOUNTERS (sizeof(core_counters) / sizeof(core_counters[0]))
 
-#define CALL_NAME(nr, name, ...) [nr] = #name,
+#define CALL_NAME(nr, name, ...)         [nr] = #name,
+#define CALL_CLASS(nr, name, class, ...) [nr] = class,
 static const char *const call_names[AZ_STATS_NCALLS] = { AZ_CALLS(CALL_NAME) };
+static const uint8_t call_classes[AZ_STATS_NCALLS] = { AZ_CALLS(CALL_CLASS) };
 
 /* Counts are at most INT64_MAX in JSON. */
 static json_t *json_count(uint64_t v)
@@ -168,20 +169,33 @@ json_t *describe_config(const struct registry_info *info)
 			 describe_argv(info));
 }
 
-static json_t *describe_counters(const uint64_t v[NCOUNTERS])
+static json_t *describe_counters(const uint64_t v[NCOUNTERS], uint64_t local)
 {
 	json_t *o = json_object();
 	size_t i;
 
+	(void)json_object_set_new(o, "local", json_count(local));
 	for (i = 0; i < NCOUNTERS; i++)
 		(void)json_object_set_new(o, core_counters[i].name,
 					  json_count(v[i]));
 	return o;
 }
 
+/* Calls that the unikernel served itself. */
+static uint64_t local_calls(const struct az_core_stats *c)
+{
+	uint64_t n = 0;
+	int nr;
+
+	for (nr = 0; nr < AZ_STATS_NCALLS; nr++)
+		if (call_classes[nr] == AZ_CLASS_LOCAL)
+			n += c->calls[nr];
+	return n;
+}
+
 /* One core's counters, which are also added to total. */
 static json_t *describe_core(const struct az_core_stats *c,
-			     uint64_t total[NCOUNTERS])
+			     uint64_t total[NCOUNTERS], uint64_t *local)
 {
 	uint64_t v[NCOUNTERS];
 	size_t i;
@@ -191,35 +205,46 @@ static json_t *describe_core(const struct az_core_stats *c,
 		       sizeof(v[i]));
 		total[i] += v[i];
 	}
-	return describe_counters(v);
+	*local += local_calls(c);
+	return describe_counters(v, local_calls(c));
+}
+
+static uint64_t calls_made(const struct az_stats *stats, int nr)
+{
+	uint64_t n = 0;
+	uint32_t i;
+
+	for (i = 0; i < stats->ncores && i < AZ_MAX_CORES; i++)
+		n += stats->core[i].calls[nr];
+	return n;
 }
 
 static json_t *describe_calls(const struct az_stats *stats)
 {
 	json_t *o = json_object();
 	char number[16];
+	uint64_t n;
 	int nr;
 
 	for (nr = 0; nr < AZ_STATS_NCALLS; nr++) {
-		if (!stats->calls[nr] ||
-		    snprintf(number, sizeof(number), "%d", nr) < 0)
+		n = calls_made(stats, nr);
+		if (!n || snprintf(number, sizeof(number), "%d", nr) < 0)
 			continue;
 		(void)json_object_set_new(
-		    o, call_names[nr] ? call_names[nr] : number,
-		    json_count(stats->calls[nr]));
+		    o, call_names[nr] ? call_names[nr] : number, json_count(n));
 	}
 	return o;
 }
 
 json_t *describe_stats(const struct az_stats *stats, uint32_t ncores)
 {
-	uint64_t total[NCOUNTERS] = { 0 }, start = 0;
+	uint64_t total[NCOUNTERS] = { 0 }, local = 0, start = 0;
 	json_t *cores = json_array();
 	uint32_t i;
 
 	for (i = 0; i < ncores && i < AZ_MAX_CORES; i++)
 		(void)json_array_append_new(
-		    cores, describe_core(&stats->core[i], total));
+		    cores, describe_core(&stats->core[i], total, &local));
 	if (stats->enter_mono_ns > stats->start_mono_ns)
 		start = stats->enter_mono_ns - stats->start_mono_ns;
 	return json_pack("{s:o, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o}",
@@ -229,8 +254,8 @@ json_t *describe_stats(const struct az_stats *stats, uint32_t ncores)
 			 "start_ns", json_count(start), "threads",
 			 (int)stats->nthreads, "cores_started",
 			 (int)stats->cores_started, "total",
-			 describe_counters(total), "cores", cores, "calls",
-			 describe_calls(stats));
+			 describe_counters(total, local), "cores", cores,
+			 "calls", describe_calls(stats));
 }
 
 const char *describe_state(const struct subject *s)

@@ -12,5 +12,8 @@
 #define ERESTARTSYS    512 /* again if SA_RESTART or no handler ran */
 #define ERESTARTNOINTR 513 /* again in any case: it had not begun */
 #define ERESTARTNOHAND 514 /* again only if no handler ran */
+/* Linux's others are not used, but a result among these is looked at. */
+#define AZ_ERESTART_FIRST 512
+#define AZ_ERESTART_LAST  516
 
 #endif

@@ -67,9 +67,11 @@ struct kernel_timespec {
 typedef void owner_signal_fn(int, struct siginfo *, struct ucontext *);
 
 extern const char text_start[], text_end[], exit_begin[], exit_end[],
-    exit_iret[], pico_gate_begin[], pico_gate_end[], pico_gate_abort[];
+    light_begin[], light_end[], exit_iret[], pico_gate_begin[], pico_gate_end[],
+    pico_gate_abort[];
 void trap_entry(void);
 void exit_to_program(void);
+void light_exit(void);
 void core_entry(struct az_core *az);
 void pico_signal(int sig, struct siginfo *si, struct ucontext *uc);
 void pico_restorer(void);
@@ -239,6 +241,8 @@ static void on_kick(struct core *c, struct siginfo *si, struct sigcontext *sc)
 		upcall(c, sc, AZ_VEC_KICK, 0);
 	else if (rip >= (uint64_t)exit_begin && rip < (uint64_t)exit_end)
 		sc->rip = (uint64_t)exit_to_program;
+	else if (rip >= (uint64_t)light_begin && rip < (uint64_t)light_end)
+		sc->rip = (uint64_t)light_exit;
 	else if (rip >= (uint64_t)pico_gate_begin &&
 		 rip < (uint64_t)pico_gate_end)
 		sc->rip = (uint64_t)pico_gate_abort;

@@ -35,11 +35,43 @@ const struct az_call_desc *call_desc(uint64_t nr)
 	return &desc[nr];
 }
 
+/*
+ * What syscall_entry calls without a frame (entry.S), by number, with the
+ * arguments and the number; NULL: needs one. Filled in once, before the
+ * program starts.
+ */
+extern void *syscall_light[LIGHT_CALLS];
+void *syscall_light[LIGHT_CALLS];
+
+/* These read or write registers that are not arguments. */
+static const uint16_t needs_frame[] = {
+	AZ_SYS_clone,  AZ_SYS_clone3,   AZ_SYS_fork,         AZ_SYS_vfork,
+	AZ_SYS_execve, AZ_SYS_execveat, AZ_SYS_rt_sigreturn,
+};
+
+static long offload_light(const uint64_t a[6], uint32_t nr)
+{
+	return offload(nr, a);
+}
+
+void dispatch_init(void)
+{
+	if (BOOT->flags & AZ_BOOT_STRACE)
+		return; /* run_traced does them all */
+	for (uint32_t nr = 0; nr < AZ_NR_CALLS; nr++) {
+		if (desc[nr].class == AZ_CLASS_LOCAL)
+			syscall_light[nr] = (void *)local[nr];
+		else if (desc[nr].class == AZ_CLASS_OFFLOAD)
+			syscall_light[nr] = (void *)offload_light;
+	}
+	for (uint32_t i = 0; i < ARRAY_SIZE(needs_frame); i++)
+		syscall_light[needs_frame[i]] = NULL;
+}
+
 static long run(const struct az_call_desc *d, uint32_t nr, const uint64_t a[6])
 {
 	switch (d->class) {
 	case AZ_CLASS_LOCAL:
-		core_self()->stats->local++;
 		return local[nr](a);
 	case AZ_CLASS_OFFLOAD:
 		return offload(nr, a);
@@ -76,7 +108,7 @@ void syscall_dispatch(struct az_frame *frame)
 	const struct az_call_desc *d = call_desc(nr);
 
 	if (nr < AZ_STATS_NCALLS)
-		STATS->calls[nr]++;
+		core_self()->stats->calls[nr]++;
 	if (unlikely(BOOT->flags & AZ_BOOT_STRACE)) {
 		run_traced(d, (uint32_t)nr, a, frame);
 		return;
@@ -101,15 +133,8 @@ void syscall_finish(struct az_frame *frame)
 		signal_exit(frame);
 }
 
-int syscall_jumped(struct az_frame *frame)
+void syscall_jumped(struct az_frame *frame)
 {
-	uint64_t rip = frame->rip;
-
 	syscall_dispatch(frame);
-	if (unlikely(needs_signal_exit(frame))) {
-		signal_exit(frame);
-		return 1;
-	}
-	/* rt_sigreturn leaves orig_rax at -1. */
-	return frame->orig_rax == ~0ULL || frame->rip != rip;
+	syscall_finish(frame);
 }

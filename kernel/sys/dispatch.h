@@ -10,13 +10,13 @@
 /* call_desc - the table's entry for nr; one of class NONE if there is none. */
 const struct az_call_desc *call_desc(uint64_t nr);
 
-/* syscall_finish - settle signals after a trapped call; frame may change. */
+/* dispatch_init - once, before the first call. */
+void dispatch_init(void);
+
+/* syscall_finish - settle signals after a call; frame may change. */
 void syscall_finish(struct az_frame *frame);
 
-/*
- * syscall_jumped - a call that came through syscall_entry. 0: only rax of the
- * frame has changed; 1: restore every register.
- */
-int syscall_jumped(struct az_frame *frame);
+/* syscall_jumped - a call that came through syscall_entry and needs a frame. */
+void syscall_jumped(struct az_frame *frame);
 
 #endif
