@@ -30,9 +30,18 @@ KOBJ := $(KSRC:%.c=$(B)/%.o) $(KASM:%.S=$(B)/%.o)
 # --- the owner's side --------------------------------------------------------
 HCFLAGS := -std=gnu11 -O2 -g -fPIE -D_GNU_SOURCE -Iabi -Ihost -I$(B)/gen \
 	-fno-strict-aliasing -DAZ_VERSION=\"$(shell cat VERSION)\" $(WARN)
-HSRC := $(wildcard host/*/*.c)
+HSRC := $(filter-out host/runtime/%,$(wildcard host/*/*.c))
 HOBJ := $(HSRC:%.c=$(B)/%.o)
 HLIBS := -ljansson
+
+# --- the runtime of single-file images: the owner alone, small ----------------
+MUSL := /usr/lib/x86_64-linux-musl
+RCFLAGS := $(filter-out -O2 -g,$(HCFLAGS)) -Os -ffunction-sections \
+	-fdata-sections -fno-asynchronous-unwind-tables -fno-stack-protector \
+	-isystem $(B)/musl-include -include host/lib/musl.h
+RSRC := host/cli/request.c host/cli/resources.c \
+	$(filter-out host/cli/% %/supervise.c,$(wildcard host/*/*.c))
+ROBJ := $(RSRC:host/%.c=$(B)/runtime/%.o)
 
 GEN := $(B)/gen/calls.h
 
@@ -85,11 +94,30 @@ $(B)/host/%.o: host/%.c $(GEN) $(HGEN)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HCFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/azalea: $(HOBJ) $(B)/host/instance/blob.o
+$(B)/azalea: $(HOBJ) $(B)/host/instance/blob.o $(B)/host/cli/runtime.o
 	$(Q)$(CC) -static-pie -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -o $@ $^ $(HLIBS)
+
+# Linux's own headers, without those of glibc beside them.
+$(B)/musl-include:
+	@mkdir -p $@
+	$(Q)ln -sfn /usr/include/linux /usr/include/asm-generic \
+	    /usr/include/x86_64-linux-gnu/asm $@
+
+$(B)/runtime/%.o: host/%.c $(GEN) $(HGEN) | $(B)/musl-include
+	@mkdir -p $(@D)
+	$(Q)musl-gcc $(RCFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/azi-runtime: $(ROBJ) $(B)/host/instance/blob.o
+	$(Q)$(LD) -static -pie --no-dynamic-linker --gc-sections -s \
+	    --build-id=none -z max-page-size=4096 -z noexecstack -z relro -z now \
+	    -o $@ $(MUSL)/rcrt1.o $(MUSL)/crti.o $^ $(MUSL)/libc.a \
+	    $$($(CC) -print-libgcc-file-name) $(MUSL)/libc.a $(MUSL)/crtn.o
+
+$(B)/host/cli/runtime.o: host/cli/runtime.S $(B)/azi-runtime
+	$(Q)$(CC) -c -Wa,-I$(B) -o $@ $<
 
 .PHONY: clean
 clean:
 	rm -rf $(B)
 
--include $(KOBJ:.o=.d) $(HOBJ:.o=.d)
+-include $(KOBJ:.o=.d) $(HOBJ:.o=.d) $(ROBJ:.o=.d)

@@ -84,6 +84,9 @@ struct az_boot {
 	 * and env are argc and envc NUL-terminated strings in a row.
 	 */
 	uint64_t owner_signal; /* handler for signals on the owner's threads */
+	uint64_t bundle;       /* address of a struct az_bundle, or 0 */
+	uint64_t exe_offset;   /* where in the file the program begins */
+	uint64_t exe_size;     /* its size, or 0: all of the file */
 	int32_t exe_fd;
 	int32_t trace_fd; /* the owner's, for AZ_BOOT_STRACE; or -1 */
 	uint32_t exe_path;

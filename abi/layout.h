@@ -35,6 +35,8 @@
 #define AZ_CORE_STRIDE 0x40000ULL
 #define AZ_RING_BASE   0x00004f0200000000ULL /* struct az_ring, one each */
 #define AZ_RING_STRIDE 0x20000ULL
+#define AZ_BUNDLE_BASE 0x00004f0300000000ULL /* a single-file image */
+#define AZ_BUNDLE_SIZE 0x0000000c00000000ULL /* largest that there can be */
 #define AZ_HEAP_BASE   0x00004f1000000000ULL /* the unikernel's own heap */
 #define AZ_HEAP_SIZE   0x0000000400000000ULL /* reserved, committed on touch */
 #define AZ_OWNER_BASE  0x0000500000000000ULL

@@ -155,7 +155,11 @@ static void add_rules(void)
 	}
 	for (size_t i = 0; i < COUNT(own); i++)
 		allow(own[i]);
-	/* Threads, and processes of the same namespaces. */
+	/*
+	 * Threads, and processes of the same namespaces: fork is how musl,
+	 * which images are linked with, asks for them.
+	 */
+	allow(AZ_SYS_fork);
 	allow_if(AZ_SYS_clone, 0, CLONE_NAMESPACES, 0);
 	/* Its flags are out of reach here; libc then falls back to clone. */
 	must(seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), AZ_SYS_clone3, 0),

@@ -22,7 +22,7 @@ $(DEPS): tools/packages.txt tools/deps.sh
 deps:
 	$(Q)tools/deps.sh build demo test lint bench
 
-$(GEN) $(B)/vdso/vdso.so $(KOBJ) $(HOBJ): | $(DEPS)
+$(GEN) $(B)/vdso/vdso.so $(KOBJ) $(HOBJ) $(ROBJ): | $(DEPS)
 
 .PHONY: help
 help:

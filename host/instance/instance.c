@@ -249,7 +249,7 @@ static void boot_process(void)
 	for (int i = 0; i < AZ_NRLIMITS; i++) {
 		struct rlimit rl;
 
-		getrlimit((__rlimit_resource_t)i, &rl);
+		prlimit(0, i, NULL, &rl);
 		BOOT->rlimit[i].soft = rl.rlim_cur;
 		BOOT->rlimit[i].hard = rl.rlim_max;
 	}
@@ -284,6 +284,9 @@ static void boot_fill(const struct instance_config *cfg)
 	BOOT->flags = cfg->flags;
 	BOOT->mem_bytes = cfg->mem_bytes;
 	BOOT->exe_fd = cfg->exe_fd;
+	BOOT->exe_offset = cfg->exe_offset;
+	BOOT->exe_size = cfg->exe_size;
+	BOOT->bundle = (uint64_t)cfg->bundle;
 	memcpy(BOOT->host_cpu, cfg->host_cpu, sizeof(BOOT->host_cpu));
 	boot_cpu();
 	boot_process();

@@ -18,6 +18,9 @@ struct instance_config {
 	uint16_t host_cpu[AZ_MAX_CORES];
 	uint64_t mem_bytes;
 	int exe_fd;
+	uint64_t exe_offset;  /* where in the file the program begins */
+	uint64_t exe_size;    /* its size, or 0: all of the file */
+	const void *bundle;   /* struct az_bundle at AZ_BUNDLE_BASE, or NULL */
 	const char *exe_path; /* absolute */
 	const char *exec_fn;  /* as execve got it: AT_EXECFN */
 	char *const *argv;

@@ -297,11 +297,25 @@ static struct serving *serving_take(void)
 	}
 }
 
+/* A worker begins with all signals blocked, on any CPU. */
+static void worker_settle(void)
+{
+	sigset_t mine;
+
+	sigfillset(&mine);
+	sigdelset(&mine, SIGPIPE);
+	sigdelset(&mine, SIGXFSZ);
+	sigdelset(&mine, AZ_SIG_KICK);
+	sched_setaffinity(0, sizeof(worker_cpus), &worker_cpus);
+	pthread_sigmask(SIG_SETMASK, &mine, NULL);
+}
+
 static void *worker_main(void *arg)
 {
 	serving = serving_take();
 	creds_seq = (uint32_t)(uintptr_t)arg;
 	is_worker = true;
+	worker_settle();
 	follow_creds();
 	for (;;) {
 		poll_rings();
@@ -338,21 +352,15 @@ int worker_start(void)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
-	sigset_t all, mine, old;
+	sigset_t all, old;
 	int err;
 
 	if (__atomic_load_n(&BOOT->nworkers, __ATOMIC_SEQ_CST) >= MAX_WORKERS)
 		return -EAGAIN;
 	sigfillset(&all);
-	mine = all;
-	sigdelset(&mine, SIGPIPE);
-	sigdelset(&mine, SIGXFSZ);
-	sigdelset(&mine, AZ_SIG_KICK);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setaffinity_np(&attr, sizeof(worker_cpus), &worker_cpus);
-	pthread_attr_setsigmask_np(&attr, &mine);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	__atomic_fetch_add(&BOOT->bell_pollers, 1, __ATOMIC_SEQ_CST);
 	__atomic_fetch_add(&BOOT->nworkers, 1, __ATOMIC_SEQ_CST);

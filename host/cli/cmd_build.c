@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd_build.c - azalea build [options] [--] PROGRAM [ARG...]
+ *
+ * Makes one executable file of a program and the files that it needs.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bundle.h"
+#include "cli/cli.h"
+#include "cli/needs.h"
+#include "cli/pack.h"
+#include "lib/env.h"
+#include "lib/error.h"
+#include "lib/program.h"
+
+enum build_option {
+	OPT_ENV,
+	OPT_FILE,
+	OPT_OUTPUT,
+	OPT_SELF,
+	OPT_COUNT,
+};
+
+static const struct option_spec build_options[] = {
+	[OPT_ENV] = { 'e', "env", "K[=V]",
+		      "set a variable of the program's environment" },
+	[OPT_FILE] = { 0, "file", "PATH[=SRC]",
+		       "put in what is at SRC (or PATH), a directory with\n"
+		       "all below it; the program sees it as PATH" },
+	[OPT_OUTPUT] = { 'o', "output", "FILE",
+			 "the image; default: the program's name, and .azi" },
+	[OPT_SELF] = { 0, "self", NULL,
+		       "the program is its image: it sees its own argv[0],\n"
+		       "and the image as /proc/self/exe" },
+	[OPT_COUNT] = { 0, NULL, NULL, NULL },
+};
+
+struct build {
+	struct pack pack;
+	struct needs needs;
+	struct program program;
+	struct env env;
+	const char *output;
+	char *const *argv;
+	const char **files; /* words of --file */
+	size_t nfiles;
+	bool self;
+};
+
+static int no_memory(void)
+{
+	return error_fail(EXIT_AZALEA, "no memory left");
+}
+
+static int build_env(struct build *b, const char *word)
+{
+	char *copy = strdup(word);
+	int err = copy ? env_set(&b->env, copy, environ) : -ENOMEM;
+
+	if (err == -EINVAL)
+		return error_fail(
+		    EXIT_AZALEA, "--env %s: has no name: write K=V or K", word);
+	return err ? no_memory() : 0;
+}
+
+static int build_file(struct build *b, const char *word)
+{
+	const char **more =
+	    reallocarray(b->files, b->nfiles + 1, sizeof(*more));
+
+	if (!more)
+		return no_memory();
+	b->files = more;
+	b->files[b->nfiles++] = word;
+	return 0;
+}
+
+static int build_parse(struct option_parser *p, struct build *b)
+{
+	static char *nothing[] = { NULL };
+	int o, status = env_start(&b->env, nothing) ? no_memory() : 0;
+
+	while (!status && (o = option_next(p)) >= 0) {
+		if (o == OPT_ENV)
+			status = build_env(b, p->value);
+		else if (o == OPT_FILE)
+			status = build_file(b, p->value);
+		else if (o == OPT_OUTPUT)
+			b->output = p->value;
+		else
+			b->self = p->on;
+	}
+	if (!status)
+		status = options_end(p, o);
+	if (status >= 0)
+		return status;
+	if (p->noperands == 0)
+		return error_fail(EXIT_AZALEA, "no program: name one: azalea "
+					       "build PROGRAM [ARG...]");
+	b->argv = p->operands;
+	return -1;
+}
+
+/* --- the program --- */
+
+/* Its own path, with a link from the one it was found by. */
+static int add_program(struct build *b)
+{
+	struct program *pr = &b->program;
+	char *as = pack_path(pr->exec_fn);
+	int status;
+
+	if (!as)
+		return no_memory();
+	b->pack.exe = b->self ? "" : pr->path;
+	status = pack_file(&b->pack, b->pack.exe, pr->path);
+	if (!status && !b->self && strcmp(as, pr->path) != 0)
+		status = pack_link(&b->pack, as, pr->path);
+	free(as);
+	return status;
+}
+
+/* Libraries that files brought by --file need, as far as they are there. */
+static int add_needs_of_files(struct build *b)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < b->pack.n && !status; i++)
+		if (b->pack.item[i].elf && b->pack.item[i].source)
+			status =
+			    needs_add(&b->needs, b->pack.item[i].source, false);
+	return status;
+}
+
+static int add_files(struct build *b)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < b->nfiles && !status; i++) {
+		size_t len = strcspn(b->files[i], "=");
+		char *name = strndup(b->files[i], len);
+		char *path = name && *name ? pack_path(name) : NULL;
+		const char *source =
+		    b->files[i][len] ? b->files[i] + len + 1 : name;
+
+		if (!path)
+			status = error_fail(EXIT_AZALEA,
+					    "--file %s: names no path that can "
+					    "be",
+					    b->files[i]);
+		else
+			status = pack_tree(&b->pack, path, source);
+		free(name);
+		free(path);
+	}
+	return status;
+}
+
+static int build_collect(struct build *b)
+{
+	int status = add_files(b);
+
+	b->needs.interp = needs_interp(b->program.fd);
+	b->needs.env = b->env.v;
+	if (!status)
+		status = needs_add(&b->needs, b->program.path, true);
+	if (!status)
+		status = add_needs_of_files(b);
+	if (!status)
+		status = needs_pack(&b->needs, &b->pack);
+	return status ? status : add_program(b);
+}
+
+/* NAME.azi for .../NAME */
+static int default_output(struct build *b)
+{
+	const char *slash = strrchr(b->argv[0], '/');
+	char *name;
+
+	if (asprintf(&name, "%s.azi", slash ? slash + 1 : b->argv[0]) < 0)
+		return no_memory();
+	b->output = name;
+	return 0;
+}
+
+static int cmd_build(struct option_parser *p)
+{
+	static struct build b;
+	int status = build_parse(p, &b);
+
+	if (status >= 0)
+		return status;
+	status = program_open(b.argv, env_get(environ, "PATH"), &b.program);
+	if (status)
+		return status;
+	if (b.program.argv != b.argv)
+		return error_fail(EXIT_AZALEA,
+				  "%s: is a script: build its interpreter, "
+				  "with the script: azalea build --file %s %s "
+				  "%s",
+				  b.argv[0], b.argv[0], b.program.argv[0],
+				  b.argv[0]);
+	if (!b.output)
+		status = default_output(&b);
+	if (!status)
+		status = build_collect(&b);
+	if (status)
+		return status;
+	b.pack.flags = b.self ? AZ_BUNDLE_SELF : 0;
+	b.pack.args = b.self ? NULL : b.argv;
+	b.pack.envs = b.env.v;
+	return pack_write(&b.pack, b.output);
+}
+
+const struct verb verb_build = {
+	.name = "build",
+	.operands = "[--] PROGRAM [ARG...]",
+	.summary = "Make one executable file of a program and what it needs",
+	.options = build_options,
+	.notes = "The file runs by itself: ./FILE [ARG...], where this "
+		 "machine's interpreter,\nlibraries and files are not. "
+		 "Interpreter and libraries are found and put in;\nwhat the "
+		 "program opens besides is named by --file. Those files are "
+		 "read-only.\n\n"
+		 "The image takes options of `azalea run` from the "
+		 "environment: AZALEA_OPTS.",
+	.run = cmd_build,
+};
