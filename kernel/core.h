@@ -29,6 +29,10 @@
 #include "stats.h"
 
 struct thread;
+struct slab;
+
+/* Slabs that a core cuts small mappings from: with 8, up to 16 MiB. */
+#define POOL_SLABS 8
 
 /* Threads that are ready to run on this core. lock guards all of it. */
 struct runqueue {
@@ -55,8 +59,10 @@ struct core {
 	_Alignas(64) struct runqueue rq;
 	struct spinlock timers_lock; /* guards timers */
 	struct list timers;          /* armed, by deadline */
-	/* mm's per-core pool of small mappings, see mm/pool.c */
-	uint64_t pool_next, pool_end;
+	/* mm/pool.c: what small mappings are cut from; exact unmappings */
+	struct slab *slab[POOL_SLABS];
+	uint64_t token_tsc;
+	uint32_t tokens;
 	/* free slots of ring, a stack */
 	uint32_t nfree;
 	uint16_t free_slot[AZ_RING_SLOTS];

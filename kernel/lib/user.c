@@ -57,6 +57,13 @@ int copy_to_user(uint64_t dst, const void *src, size_t n)
 	return copy((void *)dst, src, n) ? -EFAULT : 0;
 }
 
+int copy_in_user(uint64_t dst, uint64_t src, size_t n)
+{
+	if (!user_range_ok(src, n) || !user_range_ok(dst, n))
+		return -EFAULT;
+	return copy((void *)dst, (const void *)src, n) ? -EFAULT : 0;
+}
+
 int zero_user(uint64_t dst, size_t n)
 {
 	if (!user_range_ok(dst, n))

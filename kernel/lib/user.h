@@ -21,6 +21,8 @@ static inline bool user_range_ok(uint64_t addr, uint64_t len)
 
 int copy_from_user(void *dst, uint64_t src, size_t n);
 int copy_to_user(uint64_t dst, const void *src, size_t n);
+/* copy_in_user - both are the program's; they do not overlap. */
+int copy_in_user(uint64_t dst, uint64_t src, size_t n);
 int zero_user(uint64_t dst, size_t n);
 
 /*

@@ -65,14 +65,12 @@ static const struct advice *advice_find(int advice)
 static uint64_t next_run(uint64_t *lo, uint64_t end)
 {
 	uint64_t hi = 0;
-	struct vma *v;
+	struct vma_info v;
 
 	spin_lock(&mm.lock);
-	mm_prepare(*lo, end);
-	v = vma_find(&mm.set, *lo);
-	if (v && v->start < end) {
-		*lo = MAX(*lo, v->start);
-		hi = vma_covered(&mm.set, *lo, end);
+	if (mm_find_locked(*lo, &v) && v.start < end) {
+		*lo = MAX(*lo, v.start);
+		hi = MIN(v.end, end);
 	}
 	spin_unlock(&mm.lock);
 	return hi;
@@ -164,7 +162,7 @@ static long advise_lasting(uint64_t start, uint64_t end, const struct advice *d)
 	long hole = 0, err = 0;
 
 	spin_lock(&mm.lock);
-	mm_prepare(start, end);
+	err = mm_prepare(start, end);
 	while (start < end && !err) {
 		struct vma *v = vma_find(&mm.set, start);
 		uint64_t hi;

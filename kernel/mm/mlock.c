@@ -69,8 +69,8 @@ static long range_lock(uint64_t addr, uint64_t len, uint32_t flags)
 	long err = 0;
 
 	spin_lock(&mm.lock);
-	mm_prepare(start, MAX(start, end));
-	if (flags) {
+	err = mm_prepare(start, MAX(start, end));
+	if (!err && flags) {
 		vma_overlap(&mm.set, start, MAX(start, end), &in);
 		err = mm_may_lock(size, in.locked);
 	}
@@ -113,7 +113,7 @@ static bool next_change(uint64_t *at, uint64_t *start, uint32_t flags)
 
 	spin_lock(&mm.lock);
 	v = vma_find(&mm.set, *at);
-	while (v && (v->flags & VMA_STUBS))
+	while (v && (v->flags & (VMA_STUBS | VMA_SLAB)))
 		v = v->next;
 	found = v != NULL;
 	if (found) {
@@ -150,7 +150,11 @@ long sys_mlockall(const uint64_t a[6])
 			  ? mm_may_lock(mm.set.sum.size, mm.set.sum.locked)
 			  : 0;
 	if (!err)
+		err = mm_prepare(WINDOW_POOL, POOL_END);
+	if (!err) {
 		mm.def_flags = flags & MCL_FUTURE ? lock : 0;
+		mm_replan();
+	}
 	spin_unlock(&mm.lock);
 	if (!err && (flags & MCL_CURRENT))
 		change_all(lock);
@@ -162,6 +166,8 @@ long sys_munlockall(const uint64_t a[6])
 	(void)a;
 	spin_lock(&mm.lock);
 	mm.def_flags = 0;
+	mm_replan();
+	/* There is nothing to unlock in slabs, nor to change. */
 	spin_unlock(&mm.lock);
 	change_all(0);
 	return 0;

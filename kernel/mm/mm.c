@@ -10,6 +10,7 @@
 
 #include "core.h"
 #include "lib/errno.h"
+#include "mm/pool.h"
 #include "mm/space.h"
 #include "sys/patch.h"
 #include "sys/sys.h"
@@ -19,6 +20,7 @@
 #define RLIMIT_STACK   3
 #define RLIMIT_MEMLOCK 8
 #define RLIMIT_AS      9
+#define RLIM_INFINITY  UINT64_MAX
 
 /* What a thread's stack counts against the limit, however large it is. */
 #define STACK_CHARGE 0x10000ULL
@@ -40,7 +42,29 @@ void mm_init(void)
 	mm.rlim_data = BOOT->rlimit[RLIMIT_DATA].soft;
 	mm.rlim_stack = BOOT->rlimit[RLIMIT_STACK].soft;
 	mm.rlim_memlock = BOOT->rlimit[RLIMIT_MEMLOCK].soft;
+	mm.exact = BOOT->flags & AZ_BOOT_STRICT_UNMAP;
 	pool_init();
+	mm_replan();
+}
+
+void mm_replan(void)
+{
+	mm.plain = !mm.def_flags && mm.rlim_as == RLIM_INFINITY &&
+		   mm.rlim_data == RLIM_INFINITY;
+	/* If it fails there are limits that some mappings escape. */
+	if (!mm.plain)
+		pool_dissolve(WINDOW_POOL, POOL_END);
+}
+
+void mm_watch_faults(void)
+{
+	spin_lock(&mm.lock);
+	if (!mm.exact) {
+		mm.exact = 1;
+		pool_settle();
+		brk_settle();
+	}
+	spin_unlock(&mm.lock);
 }
 
 void mm_set_rlimit(int resource, uint64_t soft)
@@ -60,6 +84,7 @@ void mm_set_rlimit(int resource, uint64_t soft)
 		mm.rlim_memlock = soft;
 		break;
 	}
+	mm_replan();
 	spin_unlock(&mm.lock);
 }
 
@@ -76,6 +101,22 @@ uint64_t mm_charge(uint32_t flags, uint64_t len)
 	return flags & VMA_STACK ? MIN(len, STACK_CHARGE) : len;
 }
 
+/* Is there so much left of the limit? Slabs give back what they do not use. */
+static bool fits(uint64_t charge, const struct vma_totals *gone)
+{
+	uint64_t want = mm.set.sum.charged - gone->charged + charge;
+	uint64_t unused;
+
+	if (want <= mm.limit)
+		return true;
+	pool_unused(&unused);
+	if (want - unused > mm.limit)
+		return false;
+	pool_seal();
+	mm_publish();
+	return true;
+}
+
 int mm_admit_data(uint32_t flags, uint64_t len, uint64_t charge,
 		  const struct vma_totals *gone)
 {
@@ -85,9 +126,7 @@ int mm_admit_data(uint32_t flags, uint64_t len, uint64_t charge,
 	if (vma_is_data(flags) && mm.rlim_data &&
 	    sum->data - gone->data + len > mm.rlim_data)
 		return -ENOMEM;
-	if (charge && sum->charged - gone->charged + charge > mm.limit)
-		return -ENOMEM;
-	return 0;
+	return charge && !fits(charge, gone) ? -ENOMEM : 0;
 }
 
 int mm_admit(uint32_t flags, uint64_t len, uint64_t charge,
@@ -145,7 +184,7 @@ static void stubs_drop(struct vma *v)
 	mm_remove(v->start, v->end);
 }
 
-void mm_prepare(uint64_t start, uint64_t end)
+int mm_prepare(uint64_t start, uint64_t end)
 {
 	struct vma *v = mm.nstubs ? vma_find(&mm.set, start) : NULL;
 
@@ -156,6 +195,7 @@ void mm_prepare(uint64_t start, uint64_t end)
 			stubs_drop(v);
 		v = next;
 	}
+	return pool_dissolve(start, end);
 }
 
 static uint64_t stubs_map(uint64_t near, uint64_t size)
@@ -165,6 +205,7 @@ static uint64_t stubs_map(uint64_t near, uint64_t size)
 
 	if (!addr || vma_reserve(&mm.set))
 		return 0;
+	brk_claim(addr, addr + size);
 	if (host_call(__NR_mmap, addr, size, PROT_READ | PROT_EXEC,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, (uint64_t)-1,
 		      0) != (long)addr)
@@ -185,7 +226,7 @@ uint64_t mm_stub_area(uint64_t near, uint64_t size)
 	return addr;
 }
 
-/* --- the tree and the pool together --- */
+/* --- the tree --- */
 
 uint64_t mm_new_object(void)
 {
@@ -195,20 +236,11 @@ uint64_t mm_new_object(void)
 void mm_insert(uint64_t start, uint64_t end, const struct vma_tag *tag)
 {
 	vma_insert(&mm.set, start, end, tag);
-	if (pool_holds(start, end))
-		pool_count(start, end, true);
 	mm_publish();
 }
 
 void mm_remove(uint64_t start, uint64_t end)
 {
-	if (pool_holds(start, end)) {
-		struct vma *v = vma_find(&mm.set, start);
-
-		for (; v && v->start < end; v = v->next)
-			pool_count(MAX(start, v->start), MIN(end, v->end),
-				   false);
-	}
 	vma_remove(&mm.set, start, end);
 	mm_publish();
 }
@@ -218,8 +250,11 @@ void pool_fork_child(void)
 	uint64_t at = 0;
 	struct vma *v;
 
-	pool_close_all();
+	pool_adopt_all();
+	pool_settle();
+	brk_settle();
 	mm.def_flags = 0;
+	mm_replan();
 	while ((v = vma_find(&mm.set, at)) != NULL) {
 		at = v->end;
 		if (v->flags & VMA_DONTFORK) {
@@ -240,14 +275,22 @@ bool mm_find_locked(uint64_t addr, struct vma_info *info)
 {
 	struct vma *v = vma_find(&mm.set, addr);
 
-	while (v && (v->flags & VMA_STUBS))
-		v = v->next;
-	if (v)
-		*info = (struct vma_info){ .start = v->start,
-					   .end = v->end,
-					   .flags = v->flags,
-					   .offset = v->offset };
-	return v != NULL;
+	for (; v; v = v->next) {
+		if (v->flags & VMA_SLAB) {
+			*info =
+			    (struct vma_info){ .flags = VMA_READ | VMA_WRITE };
+			if (pool_used(MAX(addr, v->start), &info->start,
+				      &info->end))
+				return true;
+		} else if (!(v->flags & VMA_STUBS)) {
+			*info = (struct vma_info){ .start = v->start,
+						   .end = v->end,
+						   .flags = v->flags,
+						   .offset = v->offset };
+			return true;
+		}
+	}
+	return false;
 }
 
 bool mm_find(uint64_t addr, struct vma_info *info)
@@ -262,13 +305,16 @@ bool mm_find(uint64_t addr, struct vma_info *info)
 
 void mm_usage(struct mm_usage *u)
 {
+	uint64_t unused, charged;
+
 	spin_lock(&mm.lock);
-	u->size = mm.set.sum.size;
-	u->committed = mm.set.sum.charged;
+	unused = pool_unused(&charged);
+	u->size = mm.set.sum.size - unused;
+	u->committed = mm.set.sum.charged - charged;
 	u->peak = STATS->mem_peak;
 	u->limit = mm.limit;
 	u->stack = mm.set.sum.stack;
-	u->data = mm.set.sum.data;
+	u->data = mm.set.sum.data - unused;
 	u->text = mm.set.sum.text;
 	u->locked = mm.set.sum.locked;
 	spin_unlock(&mm.lock);
@@ -304,11 +350,15 @@ static int classify(uint64_t addr, bool write, bool exec)
 {
 	struct vma *v = vma_find(&mm.set, addr);
 	uint32_t need = VMA_READ | VMA_WRITE | VMA_EXEC;
+	uint64_t start, end;
 
 	if (!v || (v->flags & VMA_STUBS))
 		return -EFAULT;
 	if (v->start > addr)
 		return v->flags & VMA_GROWSDOWN ? grow_down(v, addr) : -EFAULT;
+	if (v->flags & VMA_SLAB)
+		return pool_used(addr, &start, &end) && start <= addr ? 0
+								      : -EFAULT;
 	/* On x86 what can be written or executed can be read. */
 	if (write)
 		need = VMA_WRITE;

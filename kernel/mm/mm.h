@@ -38,6 +38,8 @@
 #define VMA_MERGEABLE  0x1000000U
 /* Holds code of the unikernel's own, near the program's: mm_stub_area. */
 #define VMA_STUBS 0x4000000U
+/* Small mappings and the room between them: mm/pool.h. */
+#define VMA_SLAB 0x8000000U
 /* The unikernel's own choice of big pages; does not keep vmas apart. */
 #define VMA_AUTOHUGE 0x2000000U
 #define VMA_HINTS    VMA_AUTOHUGE
@@ -49,8 +51,14 @@ struct vma_info {
 };
 
 /*
+ * mm_watch_faults - the program has a handler for faults (SIGSEGV, SIGBUS): from
+ * here on what it unmaps faults at once, however often it does. For good.
+ */
+void mm_watch_faults(void);
+
+/*
  * pool_fork_child - in the child of a fork: the tree loses what Linux did not
- * give to the child (MADV_DONTFORK, locks), the pool its open chunks.
+ * give to the child (MADV_DONTFORK, locks), and what was unmapped faults.
  */
 void pool_fork_child(void);
 

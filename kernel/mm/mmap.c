@@ -13,6 +13,7 @@
 
 #include "core.h"
 #include "lib/errno.h"
+#include "mm/pool.h"
 #include "mm/space.h"
 #include "sys/sys.h"
 
@@ -22,10 +23,10 @@
 #define HOST_FLAGS                                                \
 	(MAP_TYPE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_HUGETLB | \
 	 (HUGE_SHIFT_MASK << MAP_HUGE_SHIFT) | MAP_SYNC)
-/* Mappings that may come from a core's chunk have no flags but these. */
-#define POOL_FLAGS                                                 \
-	(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK | \
-	 MAP_POPULATE | MAP_NONBLOCK | MAP_DENYWRITE | MAP_EXECUTABLE)
+/* Mappings that may come from a slab have no flags but these. */
+#define POOL_FLAGS                                                \
+	(MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | MAP_STACK | \
+	 MAP_NONBLOCK | MAP_DENYWRITE | MAP_EXECUTABLE)
 /* Flags that MAP_SHARED_VALIDATE need not see, for they mean nothing to it. */
 #define PLAIN_FLAGS \
 	(MAP_POPULATE | MAP_NONBLOCK | MAP_LOCKED | MAP_32BIT | MAP_STACK)
@@ -107,7 +108,8 @@ static int check_fixed(const struct request *r)
 	/* Linux would have this room; the instance's owner lives there. */
 	if (r->len > AZ_GUEST_END || r->addr > AZ_GUEST_END - r->len)
 		return -ENOMEM;
-	mm_prepare(r->addr, r->addr + r->len);
+	if (mm_prepare(r->addr, r->addr + r->len))
+		return -ENOMEM;
 	if ((r->flags & MAP_FIXED_NOREPLACE) &&
 	    !vma_free_range(&mm.set, r->addr, r->addr + r->len))
 		return -EEXIST;
@@ -163,14 +165,6 @@ static bool wants_huge(const struct request *r)
 			     VMA_HUGETLB)) == VMA_WRITE;
 }
 
-static bool wants_pool(const struct request *r)
-{
-	return !r->addr && r->len <= POOL_LIMIT && !(r->flags & ~POOL_FLAGS) &&
-	       is_anon(r) && r->prot == (PROT_READ | PROT_WRITE) &&
-	       !(r->vflags &
-		 ~(VMA_READ | VMA_WRITE | VMA_NORESERVE | VMA_STACK));
-}
-
 void map_settle(uint64_t start, uint64_t end)
 {
 	while (start < end) {
@@ -197,7 +191,7 @@ static long host_map(const struct request *r)
 
 	if (r->flags & MAP_FIXED)
 		mm_changing(r->addr, r->addr + r->len);
-	pool_claim(r->addr, r->addr + r->len);
+	brk_claim(r->addr, r->addr + r->len);
 	if (!is_anon(r))
 		flags |= (uint64_t)r->flags & MAP_GROWSDOWN;
 	if ((r->flags & MAP_TYPE) == MAP_SHARED_VALIDATE)
@@ -222,8 +216,11 @@ static uint64_t place(struct request *r)
 
 	if (r->flags & MAP_FIXED)
 		return r->addr;
-	if (r->addr)
+	if (r->addr) {
+		/* If it fails, the hint is not taken. */
+		mm_prepare(r->addr, r->addr + r->len);
 		addr = place_hint(r->addr, r->len);
+	}
 	if (!addr && (r->flags & MAP_32BIT))
 		return place_32bit(r->len);
 	/* Linux looks for low room first even with a hint above. */
@@ -239,11 +236,6 @@ static uint64_t place(struct request *r)
 /* Give the request its address and have it on the host. */
 static long obtain(struct request *r)
 {
-	if (wants_pool(r)) {
-		r->addr = pool_alloc(r->len);
-		if (r->addr)
-			return 0;
-	}
 	r->addr = place(r);
 	return r->addr ? host_map(r) : -ENOMEM;
 }
@@ -338,7 +330,7 @@ static bool fd_hidden(int fd)
 	       (uint32_t)fd < BOOT->fd_hidden_hi;
 }
 
-long sys_mmap(const uint64_t a[6])
+static long map_any(const uint64_t a[6])
 {
 	int flags = (int)a[3], fd = (int)a[4];
 	bool anon = flags & MAP_ANONYMOUS;
@@ -355,6 +347,27 @@ long sys_mmap(const uint64_t a[6])
 	return ret;
 }
 
+/* Is it a small mapping, placed by us? Without bits that it ought to fail for. */
+static bool is_small(const uint64_t a[6])
+{
+	return !a[0] && a[1] - 1 < POOL_LIMIT &&
+	       (int)a[2] == (PROT_READ | PROT_WRITE) &&
+	       ((int)a[3] & (MAP_TYPE | MAP_ANONYMOUS)) ==
+		   (MAP_PRIVATE | MAP_ANONYMOUS) &&
+	       !((int)a[3] & ~POOL_FLAGS) && !(a[5] & PAGE_MASK);
+}
+
+long sys_mmap(const uint64_t a[6])
+{
+	uint64_t addr = is_small(a) ? pool_alloc(page_up(a[1])) : 0;
+
+	if (!addr)
+		return map_any(a);
+	if (((int)a[3] & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE)
+		populate(addr, page_up(a[1]), VMA_READ | VMA_WRITE);
+	return (long)addr;
+}
+
 /* --- unmapping --- */
 
 long unmap_locked(uint64_t start, uint64_t end)
@@ -363,14 +376,15 @@ long unmap_locked(uint64_t start, uint64_t end)
 
 	if (start >= end)
 		return 0;
-	mm_prepare(start, end);
+	if (mm_prepare(start, end))
+		return -ENOMEM;
 	if (vma_free_range(&mm.set, start, end))
 		return 0;
 	err = vma_reserve(&mm.set);
 	if (err)
 		return err;
 	mm_changing(start, end);
-	pool_claim(start, end);
+	brk_claim(start, end);
 	err = host_call(__NR_munmap, start, end - start, 0, 0, 0, 0);
 	if (err)
 		return err;
@@ -392,6 +406,9 @@ long mm_unmap(uint64_t addr, uint64_t len)
 	end = MIN(end, AZ_GUEST_END);
 	if (addr >= end)
 		return 0;
+	err = pool_free(addr, end);
+	if (err <= 0)
+		return err;
 	spin_lock(&mm.lock);
 	err = unmap_locked(addr, end);
 	spin_unlock(&mm.lock);

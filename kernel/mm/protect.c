@@ -165,7 +165,9 @@ static long protect(uint64_t start, uint64_t len, int prot)
 	if (prot & ~(PROT_ALL | PROT_SEM))
 		return -EINVAL;
 	spin_lock(&mm.lock);
-	mm_prepare(start, end);
+	err = mm_prepare(start, end);
+	if (err)
+		goto out;
 	if (grows == PROT_GROWSDOWN)
 		err = stack_bottom(&start, end);
 	else if (grows && vma_covered(&mm.set, start, end) > start)
@@ -174,6 +176,7 @@ static long protect(uint64_t start, uint64_t len, int prot)
 		err = -ENOMEM;
 	if (!err)
 		err = protect_locked(start, end, (uint32_t)prot & PROT_ALL);
+out:
 	spin_unlock(&mm.lock);
 	return err;
 }

@@ -11,6 +11,7 @@
 #include <linux/mman.h>
 
 #include "lib/errno.h"
+#include "mm/pool.h"
 #include "mm/space.h"
 #include "sys/sys.h"
 
@@ -132,21 +133,15 @@ static bool grow(const struct remap *r, struct vma *v)
 	struct vma_tag tag = { .object = v->object,
 			       .flags = v->flags,
 			       .charge = extra_charge(r, v) };
-	bool open = is_plain(v) && (v->flags & 7) == (VMA_READ | VMA_WRITE);
 
 	if (to > AZ_GUEST_END || to < r->addr ||
 	    (v->next && vma_hole_end(v->next) < to))
 		return false;
 	if (v->object)
 		tag.offset = v->offset + (end - v->start);
-	if (!open || !pool_grow(end, to - end)) {
-		/* Rather move than take the rest of somebody's chunk. */
-		if (pool_holds(end, to) && (r->flags & MREMAP_MAYMOVE))
-			return false;
-		pool_claim(end, to);
-		if (host_grow(r, v))
-			return false;
-	}
+	brk_claim(end, to);
+	if (host_grow(r, v))
+		return false;
 	if (wants_huge(v, r->new_len)) {
 		map_hugify(r->addr, to);
 		tag.flags |= VMA_AUTOHUGE;
@@ -267,7 +262,7 @@ static long move(struct remap *r, struct vma *v)
 		return ret;
 	mm_changing(r->addr, r->addr + r->old_len);
 	mm_changing(r->to, r->to + r->new_len);
-	pool_claim(r->to, r->to + r->new_len);
+	brk_claim(r->to, r->to + r->new_len);
 	ret = host_call(__NR_mremap, r->addr, r->old_len, r->new_len,
 			r->flags | MREMAP_MAYMOVE | MREMAP_FIXED, r->to, 0);
 	if (ret == -EFAULT && r->old_len && !(r->flags & MREMAP_DONTUNMAP))
@@ -288,9 +283,11 @@ static long remap_locked(struct remap *r)
 	struct vma *v;
 	long err;
 
-	mm_prepare(r->addr, r->addr + MAX(r->old_len, r->new_len));
-	if (names_target(r))
-		mm_prepare(r->to, r->to + r->new_len);
+	err = mm_prepare(r->addr, r->addr + MAX(r->old_len, r->new_len));
+	if (!err && names_target(r))
+		err = mm_prepare(r->to, r->to + r->new_len);
+	if (err)
+		return err;
 	v = vma_find(&mm.set, r->addr);
 	if (!v || v->start > r->addr)
 		return -EFAULT;
@@ -328,6 +325,13 @@ long sys_mremap(const uint64_t a[6])
 
 	if (ret)
 		return ret;
+	if (!names_target(&r) && r.old_len && r.old_len <= POOL_LIMIT &&
+	    r.new_len <= POOL_LIMIT) {
+		ret = pool_resize(r.addr, r.old_len, r.new_len,
+				  r.flags & MREMAP_MAYMOVE);
+		if (ret != 1)
+			return ret;
+	}
 	spin_lock(&mm.lock);
 	ret = remap_locked(&r);
 	spin_unlock(&mm.lock);

@@ -2,8 +2,8 @@
 /*
  * space.h - what the files of mm/ share: the program's one address space.
  *
- * mm.lock guards everything in struct mm, the chunks of pool.c and the cores'
- * pool_next and pool_end. Host calls that change mappings are made while it
+ * mm.lock guards everything in struct mm but `plain` and `exact`, which are
+ * looked at without it, and which slabs there are (pool.h). Host calls that change mappings are made while it
  * is held, so that tree and host never differ for anyone who looks; calls that
  * only fill, write back or look at pages are made without it.
  */
@@ -22,10 +22,12 @@
 
 /*
  * The window: first programs and their heaps, which grow upwards; then the
- * chunks of small mappings (pool.c); then everything else.
+ * chunks of small mappings (pool.c); then, after room for code that must be
+ * near to libraries (mm_stub_area), everything else.
  */
 #define WINDOW_PROGRAMS AZ_WINDOW_BASE
 #define WINDOW_POOL     (AZ_WINDOW_BASE + 0x10000000000ULL)
+#define POOL_END        (AZ_WINDOW_BASE + 0x1ff00000000ULL)
 #define WINDOW_MAPS     (AZ_WINDOW_BASE + 0x20000000000ULL)
 
 /* Mappings below this size come from the pool. */
@@ -41,9 +43,13 @@ struct mm {
 	uint64_t limit; /* on set.sum.charged */
 	uint64_t rlim_as, rlim_data, rlim_stack, rlim_memlock;
 	uint64_t brk_start, brk;
+	/* Mapped on the host up to brk_top, zero from brk_clean on; pages. */
+	uint64_t brk_top, brk_clean;
 	uint64_t objects;   /* the last vma_tag.object given out */
 	uint32_t def_flags; /* of new mappings: mlockall(MCL_FUTURE) */
 	uint32_t nstubs;    /* vmas with VMA_STUBS */
+	uint32_t plain;     /* no limits or locks that small mappings heed */
+	uint32_t exact;     /* the program would notice a late unmapping */
 };
 
 extern struct mm mm;
@@ -66,16 +72,19 @@ int mm_admit_data(uint32_t flags, uint64_t len, uint64_t charge,
 uint64_t mm_charge(uint32_t flags, uint64_t len);
 /* mm_publish - show set.sum.charged to the tools. */
 void mm_publish(void);
-/* mm_insert, mm_remove - change the tree and the chunks' counts together. */
+/* mm_insert, mm_remove - change the tree and show the totals. */
 void mm_insert(uint64_t start, uint64_t end, const struct vma_tag *tag);
 void mm_remove(uint64_t start, uint64_t end);
 /* mm_new_object - a number for vma_tag.object. */
 uint64_t mm_new_object(void);
+/* mm_replan - def_flags or a limit has changed: set mm.plain. */
+void mm_replan(void);
 /*
  * mm_prepare - the program is about to do something to [start, end): stub areas
- * in it go. First thing under mm.lock in every call that takes a range.
+ * in it go, slabs become ordinary vmas. First thing under mm.lock in every call
+ * that takes a range. 0 or -ENOMEM.
  */
-void mm_prepare(uint64_t start, uint64_t end);
+int mm_prepare(uint64_t start, uint64_t end);
 /*
  * mm_changing - what is mapped in [start, end) is about to change: tells
  * text_changed() of what is executable there. Under mm.lock, before the host
@@ -105,6 +114,13 @@ void map_hugify(uint64_t start, uint64_t end);
 /* map_lock - lock a new mapping on the host, filling it unless ONFAULT. */
 void map_lock(uint64_t start, uint64_t end, uint32_t flags);
 
+/* brk.c */
+
+/* brk_claim - something is going to be mapped at [start, end). */
+void brk_claim(uint64_t start, uint64_t end);
+/* brk_settle - what is mapped on the host behind the heap faults. */
+void brk_settle(void);
+
 /* place.c */
 
 /* place_find - room for a mapping with these flags; 0: there is none. */
@@ -120,25 +136,11 @@ struct vma_align place_align(uint64_t len, bool huge);
 /* place_near - room for code within reach of near: mm_stub_area. */
 uint64_t place_near(uint64_t near, uint64_t len);
 
-/* pool.c */
-
-void pool_init(void);
-/* pool_alloc - len (<= POOL_LIMIT) bytes, already open on the host, or 0. */
-uint64_t pool_alloc(uint64_t len);
-/* pool_unalloc - take back the last pool_alloc. */
-void pool_unalloc(uint64_t addr, uint64_t len);
-/* pool_grow - more room right behind addr, if it was the last one given. */
-bool pool_grow(uint64_t addr, uint64_t more);
-/* pool_claim - nothing more is handed out of [start, end). */
-void pool_claim(uint64_t start, uint64_t end);
-/* pool_close_all - in the child of a fork, whose cores have no chunk yet. */
-void pool_close_all(void);
-/* pool_count - pages of [start, end) have come to be, or ceased to be. */
-void pool_count(uint64_t start, uint64_t end, bool mapped);
+/* pool.c: see pool.h */
 
 static inline bool pool_holds(uint64_t start, uint64_t end)
 {
-	return start < WINDOW_MAPS && end > WINDOW_POOL;
+	return start < POOL_END && end > WINDOW_POOL;
 }
 
 /* What abi/syscall.tbl calls local, declared as the table has it. */

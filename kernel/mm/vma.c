@@ -185,7 +185,12 @@ static void tree_unlink(struct vma_set *s, struct vma *v)
 
 int vma_reserve(struct vma_set *s)
 {
-	while (s->nspare < VMA_SPARES) {
+	return vma_reserve_more(s, 0);
+}
+
+int vma_reserve_more(struct vma_set *s, uint32_t more)
+{
+	while (s->nspare < VMA_SPARES + more) {
 		struct vma *v = kalloc(sizeof(*v));
 
 		if (!v)

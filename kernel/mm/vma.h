@@ -56,6 +56,9 @@ struct vma_set {
 /* vma_reserve - have VMA_SPARES nodes in stock. 0 or -ENOMEM. */
 int vma_reserve(struct vma_set *s);
 
+/* vma_reserve_more - have so many more than that. 0 or -ENOMEM. */
+int vma_reserve_more(struct vma_set *s, uint32_t more);
+
 /* vma_find - the vma that holds addr, or the first above it, or NULL. */
 struct vma *vma_find(const struct vma_set *s, uint64_t addr);
 

@@ -9,6 +9,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/user.h"
+#include "mm/mm.h"
 #include "sched/sched.h"
 #include "sys/clockid.h"
 #include "sys/sys.h"
@@ -42,6 +43,8 @@ long sys_rt_sigaction(const uint64_t a[6])
 		new.mask &= ~SIG_UNMASKABLE;
 	}
 	signal_action(sig, a[1] ? &new : NULL, &old);
+	if ((sig == SIGSEGV || sig == SIGBUS) && a[1] && new.handler > SIG_IGN)
+		mm_watch_faults();
 	if (a[2] && copy_to_user(a[2], &old, sizeof(old)))
 		return -EFAULT;
 	return 0;
