@@ -91,14 +91,134 @@ static void test_pool(void)
 	   "and gone on the host: touching it faults");
 	is(mm_fault((uint64_t)p[3], false, false), -EFAULT,
 	   "which mm_fault explains as unmapped");
-	for (int i = 0; i < 60; i++)
+	for (int i = 0; i < 60; i++) {
 		p[i] = map_anon(0, 64 * KIB, RW, 0);
-	for (int i = 0; i < 60; i++)
-		filled &= p[i] != a + (long)(4 * 64 * KIB);
-	ok(filled, "its address is not given away before its chunk is free");
+		filled &= !*(volatile char *)p[i];
+	}
+	ok(filled, "what is handed out again is zero");
 	world_clear();
 	is((long)committed(), 0, "nothing is committed when all is unmapped");
 	core_use(0);
+}
+
+/* Unmapping many times in a row, in a program that does not catch faults. */
+static void test_late(void)
+{
+	long before, a = 0;
+	bool zero = true, same = true;
+	uint64_t start, end;
+
+	mm.exact = 0;
+	for (int i = 0; i < 100; i++) {
+		a = map_anon(0, 64 * KIB, RW, 0);
+		CALL(munmap, (uint64_t)a, 64 * KIB);
+	}
+	before = host_calls;
+	for (int i = 0; i < 100; i++) {
+		long b = map_anon(0, 64 * KIB, RW, 0);
+
+		same &= b == a;
+		for (uint64_t at = 0; at < 64 * KIB; at += PAGE)
+			zero &= !*(volatile char *)(b + (long)at);
+		memset((void *)b, 1, 64 * KIB);
+		CALL(munmap, (uint64_t)b, 64 * KIB);
+		zero &= mm_fault((uint64_t)b, true, false) == -EFAULT;
+	}
+	ok(host_calls - before <= 2,
+	   "take no call to the host but now and then");
+	ok(zero, "are zero each time, and unmapped in the tree");
+	ok(same, "and use the same memory again");
+	is(CALL(mincore, (uint64_t)a, PAGE, (uint64_t)a), -ENOMEM,
+	   "mincore does not see them");
+	mm_watch_faults();
+	ok(host_free(a, 64 * KIB), "a handler for faults makes them real");
+	a = map_anon(0, 64 * KIB, RW, 0);
+	before = host_calls;
+	is(CALL(munmap, (uint64_t)a + 4 * PAGE, 4 * PAGE), 0, "from then on");
+	is(host_calls - before, 1, "each is a call to the host");
+	ok(host_free(a + (long)(4 * PAGE), 4 * PAGE), "and faults");
+	ok(pool_used((uint64_t)a, &start, &end) && start == (uint64_t)a &&
+	       end == (uint64_t)a + 4 * PAGE,
+	   "a part of a mapping can be unmapped");
+	world_clear();
+	is((long)committed(), 0, "nothing stays charged");
+}
+
+/* Slabs of another core, slabs of nobody, and growing within one. */
+static void test_resize(void)
+{
+	long a, b, p[200];
+
+	mm.exact = 0;
+	a = map_anon(0, 4 * PAGE, RW, 0);
+	strcpy((char *)a, "here");
+	is(CALL(mremap, (uint64_t)a, 4 * PAGE, 8 * PAGE, 0), a,
+	   "mremap grows in place");
+	b = map_anon(0, PAGE, RW, 0);
+	is(b, a + (long)(8 * PAGE), "what follows comes behind");
+	is(CALL(mremap, (uint64_t)a, 8 * PAGE, 16 * PAGE, 0), -ENOMEM,
+	   "no room, and not to be moved");
+	a = map_anon(0, 8 * PAGE, RW, 0);
+	strcpy((char *)a, "here");
+	map_anon(0, PAGE, RW, 0);
+	b = CALL(mremap, (uint64_t)a, 8 * PAGE, 32 * PAGE, MREMAP_MAYMOVE);
+	ok(b > 0 && b != a && !strcmp((char *)b, "here") &&
+	       !((char *)b)[31 * PAGE],
+	   "it moves with what is in it");
+	is(mm_fault((uint64_t)a, false, false), -EFAULT, "nothing stays");
+	is(CALL(mremap, (uint64_t)b, 32 * PAGE, 2 * PAGE, 0), b, "it shrinks");
+	is(mm_fault((uint64_t)b + 2 * PAGE, false, false), -EFAULT,
+	   "to what was asked");
+	b = CALL(mremap, (uint64_t)b, 2 * PAGE, 2 * MIB, MREMAP_MAYMOVE);
+	ok(b > 0 && !strcmp((char *)b, "here"), "it outgrows the pool");
+	world_clear();
+	a = map_anon(0, 64 * PAGE, RW, 0);
+	memset((void *)a, 7, 64 * PAGE);
+	map_anon(0, PAGE, RW, 0);
+	b = CALL(mremap, (uint64_t)a, 64 * PAGE, 128 * PAGE, MREMAP_MAYMOVE);
+	ok(b > 0 && ((char *)b)[63 * PAGE] == 7 && !((char *)b)[64 * PAGE],
+	   "more moves by the host");
+	world_clear();
+	for (int i = 0; i < 200; i++) {
+		p[i] = map_anon(0, 256 * KIB, RW, 0);
+		*(volatile char *)p[i] = 1;
+	}
+	core_use(1);
+	for (int i = 0; i < 200; i++)
+		CALL(munmap, (uint64_t)p[i], 256 * KIB);
+	core_use(0);
+	ok(host_maps(WINDOW_POOL, WINDOW_MAPS, (struct host_vma[40]){ { 0 } },
+		     40) <= 2 * POOL_SLABS,
+	   "another core's unmappings leave little behind");
+	world_clear();
+	mm.exact = 1;
+	is((long)committed(), 0, "nothing stays charged");
+}
+
+/* The limit counts what is used. */
+static void test_seal(void)
+{
+	long a, b = 0;
+	int n = 0;
+
+	mm.exact = 0;
+	a = map_anon(0, PAGE, RW, 0);
+	ok(committed() > PAGE, "an open slab is charged as a whole");
+	is(map_anon(0, LIMIT - AZ_CHUNK_SIZE, RW, 0) > 0, 1, "nearly all");
+	while (n < 1000 && (b = map_anon(0, PAGE, RW, 0)) > 0)
+		n++;
+	ok(n == AZ_CHUNK_SIZE / PAGE - 1 && b == -ENOMEM,
+	   "all that is left can be had by the page");
+	CALL(munmap, (uint64_t)a, PAGE);
+	ok(map_anon(0, PAGE, RW, 0) > 0, "and again");
+	world_clear();
+	a = map_anon(0, PAGE, RW, 0);
+	ok(map_anon(0, LIMIT - PAGE, RW, 0) > 0,
+	   "what a slab does not use is there for others");
+	is(map_anon(0, PAGE, RW, 0), -ENOMEM, "and then it is full");
+	world_clear();
+	mm.exact = 1;
+	is((long)committed(), 0, "nothing stays charged");
 }
 
 static void test_chunks(void)
@@ -521,8 +641,6 @@ static void test_fork(void)
 	/* As if this were the child: Linux has unmapped the page. */
 	munmap((void *)a, PAGE);
 	munlockall();
-	core_at(0)->pool_next = core_at(0)->pool_end = 0;
-	core_at(1)->pool_next = core_at(1)->pool_end = 0;
 	pool_fork_child();
 	vma_check(&mm.set);
 	is(mm_fault((uint64_t)a, false, false), -EFAULT,
@@ -633,6 +751,9 @@ int main(void)
 {
 	world_init(2, LIMIT);
 	test_pool();
+	test_late();
+	test_resize();
+	test_seal();
 	test_chunks();
 	test_cores();
 	test_claim();

@@ -23,6 +23,7 @@
 #include "core.h"
 #include "lib/errno.h"
 #include "lib/user.h"
+#include "mm/pool.h"
 #include "mm/space.h"
 #include "sys/sys.h"
 
@@ -102,6 +103,18 @@ int copy_to_user(uint64_t dst, const void *src, size_t n)
 		   : -EFAULT;
 }
 
+int zero_user(uint64_t dst, size_t n)
+{
+	memset((void *)dst, 0, n);
+	return 0;
+}
+
+int copy_in_user(uint64_t dst, uint64_t src, size_t n)
+{
+	memcpy((void *)dst, (const void *)src, n);
+	return 0;
+}
+
 static void map_at(uint64_t addr, uint64_t len)
 {
 	void *p = mmap((void *)addr, len, PROT_READ | PROT_WRITE,
@@ -132,6 +145,7 @@ static void world_init(uint32_t ncores, uint64_t mem_bytes)
 	BOOT->euid = geteuid();
 	BOOT->fd_hidden_lo = 1000;
 	BOOT->fd_hidden_hi = 1100;
+	BOOT->flags = AZ_BOOT_STRICT_UNMAP;
 	for (int i = 0; i < AZ_NRLIMITS; i++)
 		BOOT->rlimit[i] = (struct az_rlimit){ UINT64_MAX, UINT64_MAX };
 	for (uint32_t i = 0; i < ncores; i++) {
@@ -155,6 +169,7 @@ static inline long map_anon(uint64_t addr, uint64_t len, int prot, int flags)
 /* Unmap everything that the program has. */
 static inline void world_clear(void)
 {
+	pool_dissolve(WINDOW_POOL, POOL_END);
 	while (mm.set.first)
 		CALL(munmap, mm.set.first->start,
 		     mm.set.first->end - mm.set.first->start);
