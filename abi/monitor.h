@@ -23,10 +23,14 @@ struct az_core {
 	uint32_t index;     /* core number, 0 .. ncores-1 */
 	uint32_t host_tid;  /* pico, kvm: the thread that runs the core */
 	uint32_t pending;   /* 1: kicked and not yet looked (futex) */
-	uint32_t halted;    /* 1: inside mon_halt */
+	uint32_t halted;    /* 0 or AZ_CORE_ */
 	uint32_t started;   /* 1: start_core was called for it */
 	uint32_t creds_seq; /* of az_boot: the credentials it has */
 };
+
+#define AZ_CORE_HALTED 1U /* inside mon_halt: futex at pending */
+#define AZ_CORE_LOOKS \
+	2U /* has nothing to do and looks at pending all the time */
 
 /*
  * The program's registers at an upcall, in the order of Linux's pt_regs, so
@@ -89,6 +93,14 @@ void mon_timer(uint64_t deadline);
  * mon_direct call of that core with -EINTR.
  */
 void mon_kick(uint32_t core);
+
+/*
+ * mon_nudge - mon_kick of a core that is bound to look at az_core.pending
+ * before it runs program code: wakes it if it is halted, but no upcall.
+ * mon_upcall - have a core look that was nudged and turns out not to be so.
+ */
+void mon_nudge(uint32_t core);
+void mon_upcall(uint32_t core);
 
 /* mon_doorbell - wake one sleeping worker. */
 void mon_doorbell(void);

@@ -50,10 +50,17 @@ struct core {
 	struct thread *prev; /* what this core ran before the last switch */
 	struct az_core_stats *stats;
 	struct az_ring *ring;
-	uint64_t slice_end;  /* when to share the core, ns; 0: alone */
-	uint64_t timer_at;   /* what mon_timer was told */
-	uint64_t busy_since; /* when it last came out of mon_halt, ns */
-	uint32_t nwaiting;   /* threads that wait for this core's ring */
+	uint64_t turn_from;   /* when current came onto the core, clock_ticks */
+	uint64_t timer_at;    /* what mon_timer was told */
+	uint64_t busy_since;  /* when it last came out of mon_halt, ns */
+	uint64_t spread_at;   /* when current had another core woken; 0: not */
+	uint32_t tick;        /* the timer is set for sharing this core */
+	uint32_t stolen;      /* by a core that looked for work */
+	uint32_t vector_full; /* vector.c: more than xmm is in use */
+	uint32_t spin_ns;     /* how long to look for work before a halt */
+	struct thread *spare; /* memory of threads that ended, linked */
+	uint32_t nspare;
+	uint32_t nwaiting; /* threads that wait for this core's ring */
 	uint32_t up; /* == az_boot.pid: takes threads; not so after a fork */
 	struct thread *moving; /* to another core, once this one let it go */
 	_Alignas(64) struct runqueue rq;

@@ -37,6 +37,8 @@ static void core_init(struct core *c)
 	list_init(&c->rq.ready);
 	list_init(&c->timers);
 	c->timer_at = AZ_NO_DEADLINE;
+	c->tick = 0;
+	c->vector_full = 1; /* nobody knows */
 	ring_init(c);
 	c->current = boot_thread(c);
 	/* Pairs with sched.c:core_up. */
@@ -67,7 +69,7 @@ static void first_thread(void)
 	thread_seed_tids();
 	t = thread_create();
 	AZ_ASSERT(t);
-	t->tid = (int32_t)BOOT->pid;
+	thread_set_tid(t, (int32_t)BOOT->pid);
 	memset(t->affinity, 0xff, sizeof(t->affinity));
 	signal_init_thread(t, NULL);
 	status = exec_start(t);

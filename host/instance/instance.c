@@ -221,6 +221,8 @@ static void boot_cpu(void)
 		__cpuid_count(0xd, 1, a, b, c, d);
 		if (a & 2)
 			BOOT->flags |= AZ_BOOT_XSAVEC;
+		if (a & 4)
+			BOOT->flags |= AZ_BOOT_XINUSE;
 	}
 	__cpuid(0x80000007, a, b, c, d);
 	if (d & 1U << 8) /* invariant TSC */

@@ -117,14 +117,16 @@ static int pico_start_core(uint32_t i)
 static void pico_kick_core(uint32_t i)
 {
 	struct az_core *az = core_at(i);
+	uint32_t halted;
 
 	if (__atomic_exchange_n(&az->pending, 1, __ATOMIC_SEQ_CST))
 		return;
 	/* Pairs with kernel/plat/pico.c:mon_halt. */
-	if (__atomic_load_n(&az->halted, __ATOMIC_SEQ_CST))
+	halted = __atomic_load_n(&az->halted, __ATOMIC_SEQ_CST);
+	if (halted == AZ_CORE_HALTED)
 		syscall(SYS_futex, &az->pending,
 			FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0);
-	else
+	else if (!halted)
 		syscall(SYS_tgkill, BOOT->pid, az->host_tid, AZ_SIG_KICK);
 }
 

@@ -235,6 +235,7 @@ static void on_kick(struct core *c, struct siginfo *si, struct sigcontext *sc)
 
 	if (si->code == SI_TIMER) {
 		c->timer_at = AZ_NO_DEADLINE;
+		c->tick = 0;
 		__atomic_store_n(&c->az.pending, 1, __ATOMIC_RELAXED);
 	}
 	if (!in_text(rip))
@@ -371,7 +372,7 @@ void mon_halt(uint64_t deadline)
 	uint64_t timeout = deadline == AZ_NO_DEADLINE ? 0 : (uint64_t)&ts;
 
 	/* Pairs with mon_kick: it sets pending, then reads halted. */
-	__atomic_store_n(&c->az.halted, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->az.halted, AZ_CORE_HALTED, __ATOMIC_SEQ_CST);
 	if (!__atomic_load_n(&c->az.pending, __ATOMIC_SEQ_CST))
 		call(__NR_futex, (uint64_t)&c->az.pending,
 		     FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0, timeout, 0,
@@ -410,18 +411,40 @@ void mon_timer(uint64_t deadline)
 	     (uint64_t)its, 0, 0, 0);
 }
 
+static void wake_halted(struct core *c)
+{
+	call(__NR_futex, (uint64_t)&c->az.pending,
+	     FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, 0, 0, 0);
+}
+
 void mon_kick(uint32_t core)
 {
 	struct core *c = core_at(core);
+	uint32_t halted;
 
 	if (__atomic_exchange_n(&c->az.pending, 1, __ATOMIC_SEQ_CST))
 		return;
-	if (__atomic_load_n(&c->az.halted, __ATOMIC_SEQ_CST))
-		call(__NR_futex, (uint64_t)&c->az.pending,
-		     FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, 0, 0, 0);
-	else
-		call(__NR_tgkill, BOOT->pid, c->az.host_tid, AZ_SIG_KICK, 0, 0,
-		     0);
+	/* Pairs with mon_halt, and with sched.c:idle_spin for AZ_CORE_LOOKS. */
+	halted = __atomic_load_n(&c->az.halted, __ATOMIC_SEQ_CST);
+	if (halted == AZ_CORE_HALTED)
+		wake_halted(c);
+	else if (!halted)
+		mon_upcall(core);
+}
+
+void mon_nudge(uint32_t core)
+{
+	struct core *c = core_at(core);
+
+	if (!__atomic_exchange_n(&c->az.pending, 1, __ATOMIC_SEQ_CST) &&
+	    __atomic_load_n(&c->az.halted, __ATOMIC_SEQ_CST) == AZ_CORE_HALTED)
+		wake_halted(c);
+}
+
+void mon_upcall(uint32_t core)
+{
+	call(__NR_tgkill, BOOT->pid, core_at(core)->az.host_tid, AZ_SIG_KICK, 0,
+	     0, 0);
 }
 
 void mon_owner(void)

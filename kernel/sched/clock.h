@@ -4,6 +4,8 @@
 #define SCHED_CLOCK_H
 
 #include "lib/types.h"
+#include "sched/timer.h"
+#include "vdso/vdso.h"
 
 /* clock_init - once, on the first core, before any other use of a clock. */
 void clock_init(void);
@@ -16,5 +18,38 @@ uint64_t clock_boot(void);
  * time(2) are behind the fine clocks, ns; see vdso.h.
  */
 uint64_t clock_coarse_lag(void);
+
+extern struct az_vvar clock_vvar; /* what the vDSO reads, too */
+
+/*
+ * clock_ticks - for short intervals: the cheapest clock there is, in its own
+ * unit. clock_span - ns from one reading to a later one, of whatever core.
+ * clock_in_ticks - ns, at most 4 s, in that unit.
+ */
+static inline uint64_t clock_ticks(void)
+{
+	uint32_t lo, hi;
+
+	if (unlikely(!clock_vvar.mult))
+		return clock_mono();
+	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return (uint64_t)hi << 32 | lo;
+}
+
+static inline uint64_t clock_span(uint64_t from, uint64_t to)
+{
+	uint64_t mult = clock_vvar.mult;
+
+	if ((int64_t)(to - from) < 0)
+		return 0;
+	return mult ? vdso_scale(to - from, mult) : to - from;
+}
+
+static inline uint64_t clock_in_ticks(uint64_t ns)
+{
+	uint64_t mult = clock_vvar.mult;
+
+	return mult ? (ns << 32) / mult : ns;
+}
 
 #endif

@@ -104,13 +104,21 @@ void futex_enqueue(struct futex_waiter *w, struct futex_queue *q)
 	w->queued = 1;
 }
 
+/*
+ * A thread that is claimed stays where it is until it is ready. One that is not
+ * (a signal or its deadline came first) takes the queue's lock before it goes
+ * on, unless it sees that it is queued no more: then nothing here is used after.
+ */
 void futex_release(struct futex_waiter *w)
 {
 	struct thread *t = w->thread;
+	bool claimed = sched_claim(t);
 
 	list_remove(&w->link);
-	w->queued = 0;
-	sched_wake(t);
+	/* Pairs with wait_loop. */
+	__atomic_store_n(&w->queued, 0, __ATOMIC_RELEASE);
+	if (claimed)
+		sched_ready(t);
 }
 
 /* --- waiting --- */
@@ -155,6 +163,9 @@ static long wait_loop(struct futex_waiter *w, const struct futex_deadline *d)
 
 		if (err == -EINTR || (err == -ETIMEDOUT && deadline_passed(d)))
 			return give_up(w, err);
+		/* Pairs with futex_release. */
+		if (likely(!__atomic_load_n(&w->queued, __ATOMIC_ACQUIRE)))
+			return 0;
 		sched_prepare();
 		q = lock_home(w);
 		queued = w->queued;

@@ -7,8 +7,21 @@
  * on_core stays set until the registers are saved: another core may take a
  * thread from a runqueue before, and must then leave it alone.
  *
- * There is no idle thread: a core without work waits on the stack of the
- * thread that ran last, in sched_away, so waking that thread costs no switch.
+ * A core without work first looks for some, for a short time and on the stack of
+ * the thread that ran last, so that waking that thread costs no switch; then it
+ * goes back to where it booted and halts there, so that any core can take the
+ * thread.
+ *
+ * Waking another core costs several times a switch. So a thread that is woken
+ * or new waits for the core of the one that woke it, which often is about to
+ * wait itself: then the one follows the other directly. It is offered to
+ * another core when the core has more threads that wait, when its thread goes
+ * on for some time (a timer, `tick`), or at once if the thread has shown to be
+ * one that goes on (thread.eager). A core that looks for work takes what it
+ * sees waiting for STEAL_NS.
+ *
+ * az_core.pending is set when a thread is not to go straight back to the
+ * program: only then exit_work runs.
  *
  * Locks: a runqueue's lock is a leaf, but for threads_lock, taken before.
  */
@@ -17,8 +30,10 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/mm.h"
+#include "sched/clock.h"
 #include "sched/futex.h"
 #include "sched/stop.h"
+#include "sched/vector.h"
 #include "sys/offload.h"
 #include "sys/sys.h"
 
@@ -26,6 +41,22 @@
 #define SLICE_NS 4000000ULL
 /* How long one runs at least before a thread that was woken takes over. */
 #define GRAIN_NS 100000ULL
+/*
+ * When a thread that waits behind a running one is looked after: soon; later if
+ * the running one has always waited itself before, for a timer has its price:
+ * 2.5 us each (bench/threads).
+ */
+#define TICK_SOON_NS  50000ULL
+#define TICK_LATER_NS 250000ULL
+/* Looking for work before a halt: about what waking the core would cost. */
+#define SPIN_MIN_NS 1000U
+#define SPIN_MAX_NS 50000U
+/* Work that another core has not begun for so long can be taken: ~10 switches */
+#define STEAL_NS 1000ULL
+/* A thread that waits so soon after it had a core woken need not have. */
+#define SOON_NS   10000ULL
+#define EAGER_MAX 3U
+#define EAGER     2U /* from here on wake another core at once */
 
 void context_switch(uint64_t *save_sp, uint64_t load_sp);
 void thread_entry(void);
@@ -130,9 +161,14 @@ static struct thread *rq_take(struct core *c, struct core *self)
 	return found;
 }
 
+static uint32_t cores_up(void)
+{
+	return __atomic_load_n(&BOOT->want_cores, __ATOMIC_RELAXED);
+}
+
 static struct thread *steal(struct core *self)
 {
-	uint32_t n = BOOT->ncores;
+	uint32_t n = cores_up();
 
 	for (uint32_t i = 1; i < n; i++) {
 		struct core *c = core_at((self->az.index + i) % n);
@@ -142,6 +178,7 @@ static struct thread *steal(struct core *self)
 			continue;
 		t = rq_take(c, self);
 		if (t) {
+			__atomic_store_n(&c->stolen, 1, __ATOMIC_RELAXED);
 			self->stats->steals++;
 			return t;
 		}
@@ -160,7 +197,7 @@ static bool core_idle(const struct core *c)
 /* A core that is up and has nothing to do, or NULL. */
 static struct core *find_idle(const struct thread *t)
 {
-	for (uint32_t i = 0; i < BOOT->ncores; i++) {
+	for (uint32_t i = 0; i < cores_up(); i++) {
 		struct core *c = core_at(i);
 
 		if (core_up(c) && core_idle(c) && may_run_on(t, i))
@@ -174,7 +211,7 @@ static struct core *find_least(const struct thread *t)
 {
 	struct core *best = NULL;
 
-	for (uint32_t i = 0; i < BOOT->ncores; i++) {
+	for (uint32_t i = 0; i < cores_up(); i++) {
 		struct core *c = core_at(i);
 
 		if (!core_up(c) || !may_run_on(t, i))
@@ -216,98 +253,143 @@ static void notify(struct core *c)
 		mon_kick(c->az.index);
 }
 
-/* t is neither queued nor running: queue it where it runs soonest. */
-static void place(struct thread *t)
+/* Queue t on another core than the caller's if that is likely to be sooner. */
+static bool place_elsewhere(struct thread *t)
 {
 	struct core *home = core_at(t->core);
 	struct core *c = home;
 
-	if (!core_up(home) || !may_run_on(t, t->core) || !core_idle(home)) {
+	if (!core_up(home) || !may_run_on(t, t->core) || !core_idle(home))
 		c = find_idle(t);
-		if (!c)
-			c = core_up(home) && may_run_on(t, t->core)
-				? home
-				: find_least(t);
-	}
-	if (!c) {
-		/* Left with this core until one that t may use comes up. */
-		want_core(t);
-		c = core_self();
-	}
+	if (!c || c == core_self())
+		return false;
 	rq_push(c, t);
 	notify(c);
+	return true;
+}
+
+/* Have this core's queue looked after if its thread goes on for so long. */
+static void tick_need(struct core *c, uint64_t ns)
+{
+	if (c->tick)
+		return;
+	c->tick = 1;
+	sched_set_timer(clock_mono() + ns);
+}
+
+/* Is the thread of this core likely to go on after it has woken another? */
+static bool goes_on(struct core *c)
+{
+	struct thread *cur = c->current;
+
+	if (unlikely(c->stolen)) {
+		c->stolen = 0;
+		cur->eager = MIN(cur->eager + EAGER, EAGER_MAX);
+	}
+	return __atomic_load_n(&c->rq.len, __ATOMIC_RELAXED) ||
+	       cur->eager >= EAGER;
+}
+
+static void place_here(struct core *c, struct thread *t)
+{
+	rq_push(c, t);
+	if (c->current->state == THREAD_RUNNING)
+		tick_need(c, c->current->eager ? TICK_SOON_NS : TICK_LATER_NS);
+}
+
+/* t is neither queued nor running: queue it where it runs soonest. */
+static void place(struct thread *t)
+{
+	struct core *self = core_self();
+	struct core *c;
+
+	if (likely(may_run_on(t, self->az.index))) {
+		if (likely(!goes_on(self)) || cores_up() == 1 ||
+		    !place_elsewhere(t))
+			place_here(self, t);
+		else if (self->current->eager >= EAGER)
+			self->spread_at = clock_ticks();
+		return;
+	}
+	if (place_elsewhere(t))
+		return;
+	c = find_least(t);
+	if (c) {
+		rq_push(c, t);
+		notify(c);
+	} else {
+		/* Left with this core until one that t may use comes up. */
+		want_core(t);
+		place_here(self, t);
+	}
+}
+
+/*
+ * t idles on its own stack, or is about to: no other core can run it before its
+ * registers are saved, but its core is bound to look for it.
+ */
+static void wake_on_core(struct thread *t)
+{
+	struct core *c = core_at(__atomic_load_n(&t->core, __ATOMIC_RELAXED));
+
+	rq_push(c, t);
+	if (c == core_self()) {
+		__atomic_store_n(&c->az.pending, 1, __ATOMIC_RELAXED);
+		return;
+	}
+	mon_nudge(c->az.index);
+	/* Pairs with sched_arrived: it may have gone on before the nudge. */
+	if (!__atomic_load_n(&t->on_core, __ATOMIC_SEQ_CST))
+		mon_upcall(c->az.index);
+}
+
+bool sched_claim(struct thread *t)
+{
+	uint32_t blocked = THREAD_BLOCKED;
+
+	return __atomic_compare_exchange_n(&t->state, &blocked, THREAD_READY, 0,
+					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+void sched_ready(struct thread *t)
+{
+	t->woken = 1;
+	t->turn_ns = 0;
+	if (__atomic_load_n(&t->on_core, __ATOMIC_ACQUIRE))
+		wake_on_core(t);
+	else
+		place(t);
 }
 
 void sched_wake(struct thread *t)
 {
-	uint32_t blocked = THREAD_BLOCKED;
-
-	if (!__atomic_compare_exchange_n(&t->state, &blocked, THREAD_READY, 0,
-					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-		return;
-	t->woken = 1;
-	t->turn_ns = 0;
-	/*
-	 * A thread that is idling on its own stack must be woken there: no
-	 * other core can run it before its registers are saved.
-	 */
-	if (__atomic_load_n(&t->on_core, __ATOMIC_ACQUIRE)) {
-		struct core *c =
-		    core_at(__atomic_load_n(&t->core, __ATOMIC_RELAXED));
-
-		rq_push(c, t);
-		notify(c);
-		return;
-	}
-	place(t);
+	if (sched_claim(t))
+		sched_ready(t);
 }
 
 void sched_start(struct thread *t)
 {
-	struct core *idle = find_idle(t);
-
-	t->core = idle ? idle->az.index : core_self()->az.index;
-	if (!idle)
-		want_core(t);
-	t->state = THREAD_BLOCKED;
-	sched_wake(t);
+	t->core = core_self()->az.index;
+	t->state = THREAD_READY;
+	sched_ready(t);
 }
 
 /* --- switching --- */
 
-static void vector_save(struct thread *t)
+/* The current thread's processor time up to now, which is clock_ticks. */
+static void account(struct thread *cur, uint64_t now)
 {
-	uint32_t lo = (uint32_t)BOOT->xsave_mask;
-	uint32_t hi = (uint32_t)(BOOT->xsave_mask >> 32);
-
-	if (BOOT->flags & AZ_BOOT_XSAVEC)
-		__asm__ volatile("xsavec64 (%0)" ::"r"(t->xsave), "a"(lo),
-				 "d"(hi)
-				 : "memory");
-	else if (BOOT->flags & AZ_BOOT_XSAVE)
-		__asm__ volatile("xsave64 (%0)" ::"r"(t->xsave), "a"(lo),
-				 "d"(hi)
-				 : "memory");
-	else
-		__asm__ volatile("fxsave64 (%0)" ::"r"(t->xsave) : "memory");
+	cur->cpu_ns += clock_span(cur->since, now);
+	cur->since = now;
 }
 
-static void vector_load(const struct thread *t)
+/* What may have come up while the thread that this core now runs did not. */
+static void look_again(struct core *c)
 {
-	uint32_t lo = (uint32_t)BOOT->xsave_mask;
-	uint32_t hi = (uint32_t)(BOOT->xsave_mask >> 32);
-
-	if (BOOT->flags & AZ_BOOT_XSAVE)
-		__asm__ volatile("xrstor64 (%0)" ::"r"(t->xsave), "a"(lo),
-				 "d"(hi)
-				 : "memory");
-	else
-		__asm__ volatile("fxrstor64 (%0)" ::"r"(t->xsave) : "memory");
-}
-
-void thread_fork_vector(struct thread *child)
-{
-	vector_save(child);
+	if (__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED))
+		tick_need(c, GRAIN_NS);
+	if (unlikely(signal_pending()))
+		__atomic_store_n(&c->az.pending, 1, __ATOMIC_RELAXED);
 }
 
 /*
@@ -323,38 +405,46 @@ void sched_arrived(void)
 	if (prev) {
 		bool dead = prev->state == THREAD_DEAD;
 
-		/* Pairs with rq_take: registers are saved before. */
-		__atomic_store_n(&prev->on_core, 0, __ATOMIC_RELEASE);
+		/*
+		 * Pairs with rq_take: registers are saved before; and with
+		 * wake_on_core: the queue is looked at after.
+		 */
+		__atomic_store_n(&prev->on_core, 0, __ATOMIC_SEQ_CST);
 		if (dead)
 			thread_free(prev);
 	}
 	if (!c->current->xsave)
 		return; /* where the core booted: nothing of the program's */
-	mon_set_fs(c->current->fs);
-	vector_load(c->current);
+	if (mon_get_fs() != c->current->fs)
+		mon_set_fs(c->current->fs);
+	vector_load(c, c->current);
+	look_again(c);
 }
 
 static void switch_to(struct core *c, struct thread *t)
 {
 	struct thread *cur = c->current;
-	uint64_t now = clock_mono();
+	uint64_t now = clock_ticks();
 
-	cur->cpu_ns += now - cur->since;
-	if (cur->xsave && cur->state != THREAD_DEAD) {
+	account(cur, now);
+	if (!cur->xsave) {
+		/* Where the core booted: the program's registers are still
+		 * as they were when it came there. */
+	} else if (cur->state == THREAD_DEAD) {
+		vector_drop(c);
+	} else {
 		cur->fs = mon_get_fs();
-		vector_save(cur);
+		vector_save(c, cur);
 	}
-	t->since = now;
+	t->since = c->turn_from = now;
 	t->state = THREAD_RUNNING;
 	__atomic_store_n(&t->core, c->az.index, __ATOMIC_RELAXED);
-	__atomic_store_n(&t->on_core, 1, __ATOMIC_RELAXED);
+	/* Pairs with sched_interrupt: signals are looked at after this. */
+	__atomic_store_n(&t->on_core, 1, __ATOMIC_SEQ_CST);
 	c->prev = cur;
 	c->current = t;
 	c->frame = t->frame;
-	c->slice_end = 0;
 	c->stats->switches++;
-	/* The newcomer looks at its signals before it returns. */
-	__atomic_store_n(&c->az.pending, 1, __ATOMIC_RELAXED);
 	context_switch(&cur->ksp, t->ksp);
 	sched_arrived();
 }
@@ -369,17 +459,143 @@ static uint64_t housekeeping(void)
 	return timer_run();
 }
 
+/* Is there anybody in the instance who could make work for this core? */
+static bool others_run(const struct core *self, bool *waits)
+{
+	bool run = false;
+
+	*waits = false;
+	for (uint32_t i = 0; i < cores_up(); i++) {
+		const struct core *c = core_at(i);
+
+		if (c == self || !c->az.started)
+			continue;
+		if (!__atomic_load_n(&c->az.halted, __ATOMIC_RELAXED))
+			run = true;
+		if (__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED))
+			*waits = true;
+	}
+	return run;
+}
+
+/* Look for work until `end` (clock_ticks). True: there is some. */
+static bool spin_until(struct core *c, uint64_t end)
+{
+	uint64_t patience = clock_in_ticks(STEAL_NS);
+	uint64_t seen = 0; /* since when work waits elsewhere; 0: none does */
+
+	for (;;) {
+		uint64_t now;
+		bool waits;
+
+		for (int i = 0; i < 4; i++) {
+			__builtin_ia32_pause();
+			if (__atomic_load_n(&c->az.pending, __ATOMIC_RELAXED))
+				return true;
+		}
+		if (!others_run(c, &waits))
+			return false;
+		now = clock_ticks();
+		if (!waits)
+			seen = 0;
+		else if (!seen)
+			seen = now;
+		else if (now - seen > patience)
+			return true;
+		if ((int64_t)(now - end) > 0)
+			return false;
+	}
+}
+
+/*
+ * Look for work before a halt, for a time that grows with success. True: there
+ * may be some.
+ */
+static bool idle_spin(struct core *c, uint64_t deadline)
+{
+	uint64_t ns = MAX(c->spin_ns, SPIN_MIN_NS), now;
+	bool found, waits;
+
+	if (cores_up() == 1 || c->nwaiting || !others_run(c, &waits))
+		return false;
+	if (deadline != AZ_NO_DEADLINE) {
+		now = clock_mono();
+		if (deadline <= now)
+			return false;
+		ns = MIN(ns, deadline - now);
+	}
+	/* Pairs with mon_kick and mon_nudge, which look here after pending. */
+	__atomic_store_n(&c->az.halted, AZ_CORE_LOOKS, __ATOMIC_SEQ_CST);
+	found = spin_until(c, clock_ticks() + clock_in_ticks(ns));
+	__atomic_store_n(&c->az.halted, 0, __ATOMIC_SEQ_CST);
+	c->spin_ns = found ? MIN(2 * c->spin_ns + SPIN_MIN_NS, SPIN_MAX_NS)
+			   : c->spin_ns / 2;
+	return found;
+}
+
 static void halt(struct core *c, uint64_t deadline)
 {
-	struct thread *cur = c->current;
-	uint64_t begin = clock_mono();
+	uint64_t begin = clock_mono(), end;
 
-	/* Idle time is nobody's processor time. */
-	cur->cpu_ns += begin - cur->since;
 	c->stats->busy_ns += begin - c->busy_since;
 	c->stats->halts++;
 	mon_halt(deadline);
-	cur->since = c->busy_since = clock_mono();
+	end = clock_mono();
+	/* Short: next time it may be better to look for work. */
+	if (end - begin < 2ULL * SPIN_MAX_NS)
+		c->spin_ns = SPIN_MAX_NS;
+	c->busy_since = end;
+}
+
+static struct thread *boot_thread(struct core *c)
+{
+	return (struct thread *)((uint64_t)c + CORE_BOOT_STACK);
+}
+
+/* Nothing to run: false if that may have changed. */
+static bool go_idle(struct core *c, uint64_t deadline, bool *spun)
+{
+	struct thread *cur = c->current;
+	bool spin = !*spun && cur != boot_thread(c);
+
+	if (c->nwaiting && ring_spin())
+		return false;
+	/* Idle time is nobody's processor time. */
+	account(cur, clock_ticks());
+	*spun = true; /* once: what it found may not be for this core */
+	if (!spin || !idle_spin(c, deadline)) {
+		/* Leave the thread to whoever wants to run it. */
+		if (cores_up() > 1 && cur != boot_thread(c)) {
+			switch_to(c, boot_thread(c));
+			return true;
+		}
+		halt(c, deadline);
+	}
+	cur->since = c->turn_from = clock_ticks();
+	return false;
+}
+
+/* The current thread had another core woken, and waits itself now. */
+static void regret_spread(struct core *c)
+{
+	struct thread *cur = c->current;
+
+	if (clock_span(c->spread_at, clock_ticks()) < SOON_NS && cur->eager)
+		cur->eager--;
+	c->spread_at = 0;
+}
+
+/* Nothing is pending: the next thread of the queue, without further ado. */
+static struct thread *next_of_queue(struct core *c)
+{
+	struct thread *t;
+
+	if (__atomic_load_n(&c->az.pending, __ATOMIC_RELAXED))
+		return NULL;
+	t = rq_take(c, c);
+	if (t && c->current->eager)
+		c->current->eager--;
+	return t;
 }
 
 /*
@@ -388,9 +604,18 @@ static void halt(struct core *c, uint64_t deadline)
  */
 static void sched_away(void)
 {
-	for (;;) {
-		struct core *c = core_self();
-		struct thread *t;
+	struct core *c = core_self();
+	struct thread *t;
+	bool spun = false;
+
+	if (unlikely(c->spread_at))
+		regret_spread(c);
+	t = next_of_queue(c);
+	if (likely(t && t != c->current)) {
+		switch_to(c, t);
+		return;
+	}
+	while (!t) {
 		uint64_t next;
 
 		__atomic_store_n(&c->az.pending, 0, __ATOMIC_SEQ_CST);
@@ -398,19 +623,18 @@ static void sched_away(void)
 		t = rq_take(c, c);
 		if (!t)
 			t = steal(c);
-		if (t == c->current) {
-			t->state = THREAD_RUNNING;
+		if (!t && go_idle(c, next, &spun))
+			return;
+		/* A deadline that no timer is set for: exit_work sets it. */
+		if (t && next < c->timer_at)
 			__atomic_store_n(&c->az.pending, 1, __ATOMIC_RELAXED);
-			return;
-		}
-		if (t) {
-			switch_to(c, t);
-			return;
-		}
-		if (c->nwaiting && ring_spin())
-			continue;
-		halt(c, next);
 	}
+	if (t != c->current) {
+		switch_to(c, t);
+		return;
+	}
+	t->state = THREAD_RUNNING;
+	look_again(c);
 }
 
 /* --- waiting --- */
@@ -477,12 +701,21 @@ void sched_yield(void)
 {
 	struct core *c = core_self();
 	struct thread *t = c->current;
+	struct thread *next = NULL;
 
-	if (!__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED))
-		return;
+	if (!__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED)) {
+		/* Whoever yields waits for others: perhaps for one of these. */
+		if (cores_up() > 1)
+			next = steal(c);
+		if (!next)
+			return;
+	}
 	t->turn_ns = 0;
 	rq_push(c, t);
-	sched_away();
+	if (next)
+		switch_to(c, next);
+	else
+		sched_away();
 }
 
 void sched_displace(struct thread *t)
@@ -546,73 +779,85 @@ uint64_t thread_cpu_ns(struct thread *t)
 	uint64_t ns = t->cpu_ns;
 
 	if (t->state == THREAD_RUNNING)
-		ns += clock_mono() - t->since;
+		ns += clock_span(t->since, clock_ticks());
 	return ns;
 }
 
 /* --- on the way back to the program --- */
 
-/* This core has more threads than it can run: get somebody to steal them. */
-static void offer_work(void)
+/*
+ * This core has more threads than it can run: get cores that have nothing to do
+ * to steal them, or have more cores started.
+ */
+static void offer_work(struct core *c)
 {
-	for (uint32_t i = 0; i < BOOT->ncores; i++) {
-		struct core *c = core_at(i);
+	uint32_t n = __atomic_load_n(&c->rq.len, __ATOMIC_RELAXED);
 
-		if (core_up(c) && core_idle(c)) {
+	for (uint32_t i = 0; n && i < cores_up(); i++)
+		if (core_up(core_at(i)) && core_idle(core_at(i))) {
 			mon_kick(i);
+			n--;
+		}
+	if (!n || cores_up() == BOOT->ncores)
+		return;
+	spin_lock(&c->rq.lock);
+	list_for_each(e, &c->rq.ready)
+		want_core(list_entry(e, struct thread, rq));
+	spin_unlock(&c->rq.lock);
+}
+
+void sched_offer(void)
+{
+	struct core *c = core_self();
+	struct thread *t;
+
+	while (cores_up() > 1 && (t = rq_take(c, c))) {
+		t->woken = 1;
+		if (!place_elsewhere(t)) {
+			rq_insert(c, t, true);
 			return;
 		}
 	}
 }
 
 /*
- * A thread that was woken waits for this core: let it have the core as soon as
- * the present one has had some time, and go on afterwards.
+ * Threads wait for this core. One that was woken gets it as soon as the present
+ * thread has had some time, which goes on afterwards; the others when its
+ * slice is over. Returns when to look again, or 0 if the core was given away.
  */
-static bool give_way(struct core *c, uint64_t now)
+static uint64_t share_turn(struct core *c, uint64_t next)
 {
-	uint64_t since = c->current->since;
+	bool woken = rq_woken(c);
+	uint64_t limit = woken ? GRAIN_NS : SLICE_NS;
+	uint64_t ran = clock_span(c->turn_from, clock_ticks());
+	struct thread *cur = c->current;
 
-	if (!rq_woken(c))
-		return false;
-	if (now < since + GRAIN_NS) {
-		c->slice_end = MIN(c->slice_end, since + GRAIN_NS);
-		return false;
-	}
-	/* But its turn ends in time, else those behind would never run. */
-	c->current->turn_ns += now - since;
-	rq_insert(c, c->current, c->current->turn_ns < SLICE_NS);
-	if (c->current->turn_ns >= SLICE_NS)
-		c->current->turn_ns = 0;
+	if (ran < limit)
+		return clock_mono() + (limit - ran);
+	/* Its turn ends in time, else those behind would never run. */
+	cur->turn_ns += ran;
+	sched_set_timer(next);
+	rq_insert(c, cur, woken && cur->turn_ns < SLICE_NS);
+	if (cur->turn_ns >= SLICE_NS)
+		cur->turn_ns = 0;
 	sched_away();
-	return true;
+	return 0;
 }
 
 static void share_core(struct core *c, uint64_t next)
 {
-	uint64_t at = next;
+	uint64_t at;
 
 	if (__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED)) {
-		uint64_t now = clock_mono();
-
-		offer_work();
-		if (!c->slice_end)
-			c->slice_end = now + SLICE_NS;
-		if (give_way(c, now)) {
-			c = core_self();
-		} else if (now >= c->slice_end) {
-			sched_yield();
-			c = core_self();
-		}
-		if (!c->slice_end &&
-		    __atomic_load_n(&c->rq.len, __ATOMIC_RELAXED))
-			c->slice_end = clock_mono() + SLICE_NS;
-		if (c->slice_end)
-			at = MIN(at, c->slice_end);
-	} else {
-		c->slice_end = 0;
+		c->current->eager = MIN(c->current->eager + EAGER, EAGER_MAX);
+		offer_work(c);
+		at = share_turn(c, next);
+		if (!at)
+			return;
+		c->tick = 1;
+		next = MIN(next, at);
 	}
-	sched_set_timer(at);
+	sched_set_timer(next);
 }
 
 void sched_set_timer(uint64_t at)

@@ -28,6 +28,19 @@ int sched_wait(uint64_t deadline, bool interruptible);
 /* sched_wake - make t ready if it is blocked. From any core. */
 void sched_wake(struct thread *t);
 
+/*
+ * sched_claim - if t is blocked, make it the caller's to wake, by sched_ready:
+ * until then it neither runs nor goes away. False: somebody else has.
+ */
+bool sched_claim(struct thread *t);
+void sched_ready(struct thread *t);
+
+/*
+ * sched_offer - the caller is about to keep this core for long: have another
+ * core, if one has nothing to do, run what waits for this one.
+ */
+void sched_offer(void);
+
 /* sched_start - put a new thread on a core. */
 void sched_start(struct thread *t);
 

@@ -14,33 +14,25 @@
 #include "mm/mm.h"
 #include "sched/futex.h"
 #include "sched/sched.h"
+#include "sched/vector.h"
 
-#define FIRST_TID     0x400001
-#define LAST_TID      0xfffffff /* the CPU clock of a thread is ~tid << 3 */
-#define TIDS_EACH     0x1000    /* before those of another pid may come */
-#define FRAME_ROOM    176       /* sizeof(struct az_frame), rounded up to 16 */
-#define MXCSR_OFFSET  24        /* in the XSAVE image, Intel SDM 1 §13.4.1 */
-#define MXCSR_DEFAULT 0x1f80
-#define FCW_DEFAULT   0x37f
+#define FIRST_TID  0x400001
+#define LAST_TID   0xfffffff /* the CPU clock of a thread is ~tid << 3 */
+#define TIDS_EACH  0x1000    /* before those of another pid may come */
+#define FRAME_ROOM 176       /* sizeof(struct az_frame), rounded up to 16 */
+#define SPARE_MAX  32        /* blocks that a core keeps for new threads */
+#define BUCKETS    256
 
 _Static_assert(sizeof(struct az_frame) <= FRAME_ROOM, "frame");
 
 struct spinlock threads_lock;
 struct list threads = { &threads, &threads };
 uint32_t thread_count;
-static int32_t next_tid; /* guarded by threads_lock */
-static bool tids_used;   /* all were given out once; likewise */
+static int32_t next_tid;            /* guarded by threads_lock */
+static bool tids_used;              /* all were given out once; likewise */
+static struct list by_tid[BUCKETS]; /* likewise */
 
 void thread_entry(void);
-
-static void vector_init(void *xsave)
-{
-	uint32_t mxcsr = MXCSR_DEFAULT;
-	uint16_t fcw = FCW_DEFAULT;
-
-	memcpy((char *)xsave + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
-	memcpy(xsave, &fcw, sizeof(fcw));
-}
 
 void thread_seed_tids(void)
 {
@@ -64,18 +56,57 @@ static int32_t new_tid(void)
 	return tid;
 }
 
+static struct list *bucket(int tid)
+{
+	struct list *l = &by_tid[(uint32_t)tid % BUCKETS];
+
+	if (!l->next)
+		list_init(l);
+	return l;
+}
+
+/*
+ * A block for a thread, its struct all zero. Those of threads that ended are
+ * kept as they are, linked by frame, by the core that let them go.
+ */
+static struct thread *block_get(void)
+{
+	struct core *c = core_self();
+	struct thread *t = c->spare;
+
+	if (!t)
+		return kalloc_pages(KSTACK_SIZE);
+	c->spare = (struct thread *)t->frame;
+	c->nspare--;
+	memset(t, 0, sizeof(*t));
+	return t;
+}
+
+static void block_put(struct thread *t)
+{
+	struct core *c = core_self();
+
+	if (c->nspare >= SPARE_MAX) {
+		kfree_pages(t, KSTACK_SIZE);
+		return;
+	}
+	t->frame = (struct az_frame *)c->spare;
+	c->spare = t;
+	c->nspare++;
+}
+
 struct thread *thread_create(void)
 {
 	size_t xsize = MAX(BOOT->xsave_size, 576);
-	char *block = kalloc_pages(KSTACK_SIZE);
-	struct thread *t = (struct thread *)block;
+	struct thread *t = block_get();
+	char *block = (char *)t;
 
 	if (!t)
 		return NULL;
 	/* The vector state sits right above the struct. */
 	t->xsave = (void *)ALIGN_UP((uint64_t)block + sizeof(*t), 64);
 	AZ_ASSERT((char *)t->xsave + xsize < block + KSTACK_SIZE / 2);
-	vector_init(t->xsave);
+	vector_init(t);
 	t->frame = (struct az_frame *)(block + KSTACK_SIZE - FRAME_ROOM);
 	t->ksp = (uint64_t)t->frame - 56;
 	*(uint64_t *)(t->ksp + 48) = (uint64_t)thread_entry;
@@ -83,19 +114,30 @@ struct thread *thread_create(void)
 	list_init(&t->timer.link);
 	t->timer_slack = 50000;
 	t->dumpable = 1;
+	t->eager = 1;
 	spin_lock(&threads_lock);
 	t->tid = new_tid();
 	list_append(&threads, &t->all);
+	list_append(bucket(t->tid), &t->hash);
 	__atomic_store_n(&thread_count, thread_count + 1, __ATOMIC_SEQ_CST);
 	STATS->nthreads = thread_count;
 	spin_unlock(&threads_lock);
 	return t;
 }
 
+void thread_set_tid(struct thread *t, int tid)
+{
+	spin_lock(&threads_lock);
+	list_remove(&t->hash);
+	t->tid = tid;
+	list_append(bucket(tid), &t->hash);
+	spin_unlock(&threads_lock);
+}
+
 struct thread *thread_find(int tid)
 {
-	list_for_each(e, &threads) {
-		struct thread *t = list_entry(e, struct thread, all);
+	list_for_each(e, bucket(tid)) {
+		struct thread *t = list_entry(e, struct thread, hash);
 
 		if (t->tid == tid)
 			return t;
@@ -110,6 +152,7 @@ static uint32_t thread_forget(struct thread *t)
 
 	spin_lock(&threads_lock);
 	list_remove(&t->all);
+	list_remove(&t->hash);
 	left = thread_count - 1;
 	__atomic_store_n(&thread_count, left, __ATOMIC_SEQ_CST);
 	STATS->nthreads = left;
@@ -120,7 +163,7 @@ static uint32_t thread_forget(struct thread *t)
 void thread_free(struct thread *t)
 {
 	if (t->tid) /* else a core's boot context, which is no block */
-		kfree_pages(t, KSTACK_SIZE);
+		block_put(t);
 }
 
 void thread_abandon(struct thread *t)

@@ -26,9 +26,13 @@ struct thread {
 	int32_t tid;
 	uint64_t cpu_ns;  /* time on cores before `since` */
 	uint64_t turn_ns; /* time on cores since it stood last in line */
-	uint64_t since;   /* when it came onto its core, ns */
+	uint64_t since;   /* when it came onto its core, clock_ticks */
+	uint32_t eager;   /* 0..3: how likely it goes on after waking others */
+	uint32_t vector_full; /* what xsave holds: vector.c */
+	uint32_t pkru;
 	struct list rq;   /* in a runqueue */
 	struct list all;  /* in the list of threads (threads_lock) */
+	struct list hash; /* by tid (threads_lock) */
 	uint64_t affinity[AZ_MAX_CORES / 64];
 	uint64_t clear_child_tid;
 	uint64_t robust_list;    /* head, as set_robust_list gave it */
@@ -82,8 +86,8 @@ void thread_abandon(struct thread *t);
 /* thread_free - give back the memory of a thread that is off its core. */
 void thread_free(struct thread *t);
 
-/* thread_fork_vector - give child the calling thread's vector registers. */
-void thread_fork_vector(struct thread *child);
+/* thread_set_tid - t, which nobody looks for yet, gets another tid. */
+void thread_set_tid(struct thread *t, int tid);
 
 /* thread_find - by tid; call with threads_lock held. NULL: no such thread. */
 struct thread *thread_find(int tid);

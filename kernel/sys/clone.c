@@ -12,6 +12,7 @@
 #include "lib/user.h"
 #include "sched/futex.h"
 #include "sched/sched.h"
+#include "sched/vector.h"
 #include "sys/fork.h"
 #include "sys/identity.h"
 #include "sys/sys.h"
@@ -73,7 +74,7 @@ static long clone_thread(const struct clone_args *ca)
 	t->timer_slack = self->timer_slack;
 	t->dumpable = self->dumpable;
 	signal_init_thread(t, self);
-	thread_fork_vector(t);
+	vector_save(core_self(), t);
 	sched_start(t);
 	return (long)tid;
 }

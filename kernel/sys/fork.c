@@ -118,7 +118,7 @@ void fork_child(struct thread *t)
 		if (other != t)
 			thread_abandon(other);
 	}
-	t->tid = (int32_t)BOOT->pid;
+	thread_set_tid(t, (int32_t)BOOT->pid);
 	thread_seed_tids();
 	t->on_core = 0;
 	t->core = 0;

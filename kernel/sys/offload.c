@@ -239,6 +239,9 @@ static long ring_call(uint32_t nr, uint32_t flags, const uint64_t a[6],
 /* Another thread could use this core while a call blocks. */
 static bool others_wait(void)
 {
+	if (!__atomic_load_n(&core_self()->rq.len, __ATOMIC_RELAXED))
+		return false;
+	sched_offer();
 	return __atomic_load_n(&core_self()->rq.len, __ATOMIC_RELAXED) != 0;
 }
 

@@ -120,21 +120,53 @@ void sched_prepare(void)
 			 __ATOMIC_SEQ_CST);
 }
 
-void sched_cancel(void)
+/* Claimed by a waker, which is about to make it ready. */
+#define THREAD_CLAIMED 4U
+
+/* A thread that was claimed stays until it is ready. c->lock is held. */
+static void wait_ready(struct cpu *c)
 {
-	__atomic_store_n(&thread_self()->state, THREAD_RUNNING,
-			 __ATOMIC_SEQ_CST);
+	while (c->thread.state == THREAD_CLAIMED)
+		pthread_cond_wait(&c->cond, &c->lock);
+	c->thread.state = THREAD_RUNNING;
 }
 
-void sched_wake(struct thread *t)
+void sched_cancel(void)
+{
+	struct cpu *c = cpu_of(thread_self());
+
+	pthread_mutex_lock(&c->lock);
+	wait_ready(c);
+	pthread_mutex_unlock(&c->lock);
+}
+
+bool sched_claim(struct thread *t)
+{
+	struct cpu *c = cpu_of(t);
+	bool claimed;
+
+	pthread_mutex_lock(&c->lock);
+	claimed = t->state == THREAD_BLOCKED;
+	if (claimed)
+		t->state = THREAD_CLAIMED;
+	pthread_mutex_unlock(&c->lock);
+	return claimed;
+}
+
+void sched_ready(struct thread *t)
 {
 	struct cpu *c = cpu_of(t);
 
 	pthread_mutex_lock(&c->lock);
-	if (t->state == THREAD_BLOCKED)
-		t->state = THREAD_READY;
+	t->state = THREAD_READY;
 	pthread_cond_signal(&c->cond);
 	pthread_mutex_unlock(&c->lock);
+}
+
+void sched_wake(struct thread *t)
+{
+	if (sched_claim(t))
+		sched_ready(t);
 }
 
 int sched_wait(uint64_t deadline, bool interruptible)
@@ -157,7 +189,7 @@ int sched_wait(uint64_t deadline, bool interruptible)
 	}
 	if (interruptible && c->signal)
 		r = -EINTR;
-	t->state = THREAD_RUNNING;
+	wait_ready(c);
 	pthread_mutex_unlock(&c->lock);
 	/* Every wait may end early, says sched.h. */
 	return r;
