@@ -32,7 +32,7 @@ HCFLAGS := -std=gnu11 -O2 -g -fPIE -D_GNU_SOURCE -Iabi -Ihost -I$(B)/gen \
 	-fno-strict-aliasing -DAZ_VERSION=\"$(shell cat VERSION)\" $(WARN)
 HSRC := $(filter-out host/runtime/%,$(wildcard host/*/*.c))
 HOBJ := $(HSRC:%.c=$(B)/%.o)
-HLIBS := -ljansson
+HLIBS := -ljansson -lm
 
 # --- the runtime of single-file images: the owner alone, small ----------------
 MUSL := /usr/lib/x86_64-linux-musl
@@ -40,7 +40,7 @@ RCFLAGS := $(filter-out -O2 -g,$(HCFLAGS)) -Os -ffunction-sections \
 	-fdata-sections -fno-asynchronous-unwind-tables -fno-stack-protector \
 	-isystem $(B)/musl-include -include host/lib/musl.h
 RSRC := host/cli/request.c host/cli/resources.c \
-	$(filter-out host/cli/% %/supervise.c,$(wildcard host/*/*.c))
+	$(filter-out host/bench/% host/cli/% %/supervise.c,$(wildcard host/*/*.c))
 ROBJ := $(RSRC:host/%.c=$(B)/runtime/%.o)
 
 GEN := $(B)/gen/calls.h

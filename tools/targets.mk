@@ -58,30 +58,46 @@ examples: $(B)/edge
 demo: $(B)/azalea $(B)/edge
 	$(Q)tools/demo.py $(PHOTOS)
 
-BENCHES := $(filter-out harness,$(basename $(notdir $(wildcard bench/*.py))))
-BENCH_TOOLS := $(addprefix $(B)/bench/,alternate calls hello hello-static \
-	idle-static openmp)
+# A bench is one file of bench/, linked with bench.c; static, and those that
+# ask for it a second time for the dynamic linker. programs/ has what they run.
+# `azalea bench` looks for all of them beside itself.
+BENCHES := $(filter-out bench,$(basename $(notdir $(wildcard bench/*.c))))
+BENCH_DYNAMIC := $(notdir $(basename \
+	$(shell grep -l '[.]dynamic = 1' $(wildcard bench/*.c))))
+BENCH_DIR := $(B)/benches
+BENCH_PROGRAMS := $(BENCHES:%=$(BENCH_DIR)/%) \
+	$(BENCH_DYNAMIC:%=$(BENCH_DIR)/%.dynamic) \
+	$(addprefix $(BENCH_DIR)/programs/,hello hello.dynamic idle openmp)
 
-$(B)/bench/openmp: PCFLAGS += -fopenmp
-
-$(B)/bench/%-static: bench/%.c | $(DEPS)
+$(BENCH_DIR)/programs/openmp: PCFLAGS += -fopenmp
+$(BENCH_DIR)/%.dynamic: bench/%.c bench/bench.c bench/bench.h | $(DEPS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(PCFLAGS) -static -o $@ $<
+	$(Q)$(CC) $(PCFLAGS) -o $@ $(filter %.c,$^)
 
-$(B)/bench/%: bench/%.c | $(DEPS)
+$(BENCH_DIR)/programs/%.dynamic: bench/programs/%.c | $(DEPS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PCFLAGS) -o $@ $<
 
+$(BENCH_DIR)/programs/openmp: bench/programs/openmp.c | $(DEPS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PCFLAGS) -o $@ $<
+
+$(BENCH_DIR)/programs/%: bench/programs/%.c | $(DEPS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PCFLAGS) -static -o $@ $<
+
+$(BENCH_DIR)/%: bench/%.c bench/bench.c bench/bench.h bench/noise.h | $(DEPS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PCFLAGS) -static -o $@ $(filter %.c,$^)
+
 .PHONY: bench bench-build $(BENCHES:%=bench-%)
-bench-build: $(B)/azalea $(BENCH_TOOLS)
+bench-build: $(B)/azalea $(BENCH_PROGRAMS)
 
 $(BENCHES:%=bench-%): bench-%: bench-build
-	$(Q)bench/$*.py $(BENCHFLAGS)
+	$(Q)$(B)/azalea bench $(BENCHFLAGS) $*
 
-# One after the other, whatever -j says: they would disturb each other.
 bench: bench-build
-	$(Q)for bench in $(BENCHES); do bench/$$bench.py $(BENCHFLAGS) || \
-	    exit 1; echo; done
+	$(Q)$(B)/azalea bench $(BENCHFLAGS) all
 
 # --- generated from the table of calls ---------------------------------------
 $(B)/genseccomp: tools/genseccomp.c tools/bpf_ranges.c tools/bpf_ranges.h \
