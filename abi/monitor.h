@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gate.h"
 #include "layout.h"
 
 /*
@@ -26,7 +27,11 @@ struct az_core {
 	uint32_t halted;    /* 0 or AZ_CORE_ */
 	uint32_t started;   /* 1: start_core was called for it */
 	uint32_t creds_seq; /* of az_boot: the credentials it has */
+	uint64_t pad;
+	uint64_t gate[3]; /* where the unikernel has them: gate.h */
 };
+
+_Static_assert(offsetof(struct az_core, gate) == AZ_GATE_CALL, "gate.h");
 
 #define AZ_CORE_HALTED 1U /* inside mon_halt: futex at pending */
 #define AZ_CORE_LOOKS \

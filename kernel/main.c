@@ -34,6 +34,7 @@ static void core_init(struct core *c)
 	mon_core_init(c);
 	c->stats = &STATS->core[c->az.index];
 	c->entry = (uint64_t)syscall_entry;
+	ipc_init(c);
 	list_init(&c->rq.ready);
 	list_init(&c->timers);
 	c->timer_at = AZ_NO_DEADLINE;

@@ -67,11 +67,12 @@ struct kernel_timespec {
 typedef void owner_signal_fn(int, struct siginfo *, struct ucontext *);
 
 extern const char text_start[], text_end[], exit_begin[], exit_end[],
-    light_begin[], light_end[], exit_iret[], pico_gate_begin[], pico_gate_end[],
-    pico_gate_abort[];
+    light_begin[], light_end[], exit_iret[], ipc_exit_begin[],
+    ipc_exit_end[], pico_gate_begin[], pico_gate_end[], pico_gate_abort[];
 void trap_entry(void);
 void exit_to_program(void);
 void light_exit(void);
+void ipc_exit_slow(void);
 void core_entry(struct az_core *az);
 void pico_signal(int sig, struct siginfo *si, struct ucontext *uc);
 void pico_restorer(void);
@@ -244,6 +245,9 @@ static void on_kick(struct core *c, struct siginfo *si, struct sigcontext *sc)
 		sc->rip = (uint64_t)exit_to_program;
 	else if (rip >= (uint64_t)light_begin && rip < (uint64_t)light_end)
 		sc->rip = (uint64_t)light_exit;
+	else if (rip >= (uint64_t)ipc_exit_begin &&
+		 rip < (uint64_t)ipc_exit_end)
+		sc->rip = (uint64_t)ipc_exit_slow;
 	else if (rip >= (uint64_t)pico_gate_begin &&
 		 rip < (uint64_t)pico_gate_end)
 		sc->rip = (uint64_t)pico_gate_abort;

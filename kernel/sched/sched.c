@@ -691,6 +691,7 @@ int sched_wait(uint64_t deadline, bool interruptible)
 
 void sched_interrupt(struct thread *t)
 {
+	ipc_interrupt(t);
 	if (__atomic_load_n(&t->interruptible, __ATOMIC_SEQ_CST))
 		sched_wake(t);
 	if (__atomic_load_n(&t->on_core, __ATOMIC_SEQ_CST))

@@ -108,8 +108,7 @@ struct thread *thread_create(void)
 	AZ_ASSERT((char *)t->xsave + xsize < block + KSTACK_SIZE / 2);
 	vector_init(t);
 	t->frame = (struct az_frame *)(block + KSTACK_SIZE - FRAME_ROOM);
-	t->ksp = (uint64_t)t->frame - 56;
-	*(uint64_t *)(t->ksp + 48) = (uint64_t)thread_entry;
+	thread_enter_at(t, thread_entry);
 	list_init(&t->rq);
 	list_init(&t->timer.link);
 	t->timer_slack = 50000;
@@ -194,6 +193,7 @@ void thread_exit(int status)
 	struct thread *t = thread_self();
 
 	futex_thread_exit(t);
+	ipc_thread_exit(t);
 	if (thread_forget(t) == 0)
 		process_exit((status & 0xff) << 8);
 	thread_leave();

@@ -4,6 +4,7 @@
 #define SCHED_THREAD_H
 
 #include "core.h"
+#include "sched/ipc.h"
 #include "sched/timer.h"
 #include "sys/signal.h"
 
@@ -13,6 +14,8 @@
 #define THREAD_READY   1U /* in a runqueue */
 #define THREAD_BLOCKED 2U /* waits for sched_wake */
 #define THREAD_DEAD    3U
+#define THREAD_IPC     4U /* waits for ipc.c, which alone ends that */
+#define THREAD_IPC_BARE 5U /* likewise, its kernel stack is empty */
 
 struct thread {
 	uint64_t ksp; /* saved kernel stack pointer; entry.S: offset 0 */
@@ -52,6 +55,7 @@ struct thread {
 	uint64_t timer_slack;
 	uint32_t pdeathsig;
 	uint32_t dumpable;
+	struct ipc_thread ipc;
 };
 
 /* thread_self - the program thread that this core runs. */
@@ -79,6 +83,16 @@ struct thread *thread_create(void);
  * those of other instances, as locks in shared memory name threads by them.
  */
 void thread_seed_tids(void);
+
+/*
+ * thread_enter_at - t, which is off its core, begins at `entry` when it is
+ * switched to, on an empty kernel stack.
+ */
+static inline void thread_enter_at(struct thread *t, void (*entry)(void))
+{
+	t->ksp = (uint64_t)t->frame - 56;
+	*(uint64_t *)(t->ksp + 48) = (uint64_t)entry;
+}
 
 /* thread_abandon - undo thread_create for a thread that never ran. */
 void thread_abandon(struct thread *t);

@@ -129,6 +129,7 @@ void fork_child(struct thread *t)
 	stop_reset();
 	pool_fork_child();
 	futex_fork_child();
+	ipc_fork_child(t);
 	signal_fork_child(t);
 	itimer_fork_child();
 	sched_wake(t);

@@ -245,3 +245,7 @@ __asm__(".text\n"
 			"1:	ret\n"
 			".cfi_endproc\n"
 			".size __azalea_syscall, . - __azalea_syscall\n");
+
+/* __azalea_ipc - the gates of gate.h are there; the word is their version. */
+extern const uint32_t vdso_ipc EXPORT("__azalea_ipc");
+const uint32_t vdso_ipc = AZ_GATE_VERSION;
