@@ -116,8 +116,24 @@ $(B)/azi-runtime: $(ROBJ) $(B)/host/instance/blob.o
 $(B)/host/cli/runtime.o: host/cli/runtime.S $(B)/azi-runtime
 	$(Q)$(CC) -c -Wa,-I$(B) -o $@ $<
 
+# --- libazalea: what a program that knows Azalea can call -------------------
+LCFLAGS := -std=gnu11 -O2 -g -fPIC -D_GNU_SOURCE -Iabi -Ilib/include $(WARN)
+LOBJ := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*.c))
+
+$(B)/lib/%.o: lib/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LCFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/lib/libazalea.a: $(LOBJ)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+.PHONY: lib
+lib: $(B)/lib/libazalea.a
+
+all: lib
+
 .PHONY: clean
 clean:
 	rm -rf $(B)
 
--include $(KOBJ:.o=.d) $(HOBJ:.o=.d) $(ROBJ:.o=.d)
+-include $(KOBJ:.o=.d) $(HOBJ:.o=.d) $(ROBJ:.o=.d) $(LOBJ:.o=.d)

@@ -14,9 +14,9 @@
 
 #define AZ_GATE_VERSION 1
 
-#define AZ_GATE_CALL    40  /* send, and wait for the reply */
-#define AZ_GATE_REPLY   48  /* reply, and wait for the next call */
-#define AZ_GATE_CONTROL 56  /* upper half of %rax: one of AZ_IPC_ */
+#define AZ_GATE_CALL    40 /* send, and wait for the reply */
+#define AZ_GATE_REPLY   48 /* reply, and wait for the next call */
+#define AZ_GATE_CONTROL 56 /* upper half of %rax: one of AZ_IPC_ */
 
 #define AZ_IPC_CALL       0
 #define AZ_IPC_REPLY_WAIT 1

@@ -29,7 +29,7 @@ as `// word: value`, `/* word: value */` or `# word: value`:
     ignore: SIG        a signal ignored from the start (block: likewise)
     needs: PROGRAM...  skipped without these
     cflags: ...        ldlibs: ...  for the compiler
-    links: FILE...     further sources (unit, fuzz)
+    links: FILE...     further sources (guest, unit, fuzz)
     timeout: SECONDS   default 120; only ever a hang is meant; multiplied by
                        $TEST_SLOW on a slow machine
 
@@ -356,8 +356,10 @@ class Runner:
         target = os.path.join(BUILD, name)
         flags = [f for f in GUEST_FLAGS
                  if compiler[0] != "g++" or f != "-std=gnu11"]
+        sources = [source] + [os.path.join(TOP, f)
+                              for f in words(found, "links")]
         error = compile_to(target, compiler + flags + words(found, "cflags") +
-                           [source] + words(found, "ldlibs"), [source])
+                           sources + words(found, "ldlibs"), sources)
         if error:
             return self.report.add(name, "not ok", error)
         for case in found.get("run", [""]):

@@ -22,11 +22,12 @@ $(DEPS): tools/packages.txt tools/deps.sh
 deps:
 	$(Q)tools/deps.sh build demo test lint bench
 
-$(GEN) $(B)/vdso/vdso.so $(KOBJ) $(HOBJ) $(ROBJ): | $(DEPS)
+$(GEN) $(B)/vdso/vdso.so $(KOBJ) $(HOBJ) $(ROBJ) $(LOBJ): | $(DEPS)
 
 .PHONY: help
 help:
-	@echo 'make            build $(B)/azalea'
+	@echo 'make            build $(B)/azalea and libazalea'
+	@echo 'make lib        $(B)/lib/libazalea.a; its headers: lib/include'
 	@echo 'make demo       the main job, beside Linux [PHOTOS=FOLDER]'
 	@echo 'make test       all tests'
 	@echo 'make lint       all checks of the source'

@@ -67,8 +67,8 @@ struct kernel_timespec {
 typedef void owner_signal_fn(int, struct siginfo *, struct ucontext *);
 
 extern const char text_start[], text_end[], exit_begin[], exit_end[],
-    light_begin[], light_end[], exit_iret[], ipc_exit_begin[],
-    ipc_exit_end[], pico_gate_begin[], pico_gate_end[], pico_gate_abort[];
+    light_begin[], light_end[], exit_iret[], ipc_exit_begin[], ipc_exit_end[],
+    pico_gate_begin[], pico_gate_end[], pico_gate_abort[];
 void trap_entry(void);
 void exit_to_program(void);
 void light_exit(void);

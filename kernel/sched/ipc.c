@@ -27,7 +27,7 @@
 #include "sys/sys.h"
 
 /* The low bits of a handle: which endpoint. ipc.S knows the numbers, too. */
-#define ENDPOINTS 1024U
+#define ENDPOINTS  1024U
 #define HANDLE_MAX 0x7fffffffU
 
 struct endpoint {
@@ -59,10 +59,10 @@ void exit_work(struct az_frame *frame);
 void sched_arrived(void);
 
 /* Names of offsets for ipc.S, which the linker fills in. */
-#define OFFSET(name, type, field)                            \
+#define OFFSET(name, type, field)                             \
 	__asm__ volatile(".globl " #name "\n\t.hidden " #name \
-			 "\n\t.set " #name ", %c0" ::"i"(    \
-			     offsetof(struct type, field)))
+			 "\n\t.set " #name                    \
+			 ", %c0" ::"i"(offsetof(struct type, field)))
 
 __attribute__((used)) static void offsets(void)
 {

@@ -32,8 +32,8 @@ struct ipc_thread {
 	struct thread *caller; /* is owed a reply by this one */
 	struct thread *server; /* owes this one a reply */
 	struct thread *next;   /* of those that wait at the endpoint likewise */
-	struct endpoint *serves; /* took calls from it last */
-	int64_t result;          /* of the wait */
+	struct endpoint *serves;     /* took calls from it last */
+	int64_t result;              /* of the wait */
 	uint64_t word[AZ_IPC_WORDS]; /* message, if not passed in registers */
 };
 

@@ -777,11 +777,12 @@ void sched_core_main(void)
 
 uint64_t thread_cpu_ns(struct thread *t)
 {
-	uint64_t ns = t->cpu_ns;
-
-	if (t->state == THREAD_RUNNING)
-		ns += clock_span(t->since, clock_ticks());
-	return ns;
+	/* What it was told stays its own: ipc.S passes `since` on. */
+	if (t == thread_self())
+		account(t, clock_ticks());
+	else if (t->state == THREAD_RUNNING)
+		return t->cpu_ns + clock_span(t->since, clock_ticks());
+	return t->cpu_ns;
 }
 
 /* --- on the way back to the program --- */

@@ -10,11 +10,11 @@
 
 #define KSTACK_SIZE 0x8000ULL /* a thread's kernel stack, struct included */
 
-#define THREAD_RUNNING 0U
-#define THREAD_READY   1U /* in a runqueue */
-#define THREAD_BLOCKED 2U /* waits for sched_wake */
-#define THREAD_DEAD    3U
-#define THREAD_IPC     4U /* waits for ipc.c, which alone ends that */
+#define THREAD_RUNNING  0U
+#define THREAD_READY    1U /* in a runqueue */
+#define THREAD_BLOCKED  2U /* waits for sched_wake */
+#define THREAD_DEAD     3U
+#define THREAD_IPC      4U /* waits for ipc.c, which alone ends that */
 #define THREAD_IPC_BARE 5U /* likewise, its kernel stack is empty */
 
 struct thread {

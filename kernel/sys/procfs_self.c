@@ -54,10 +54,9 @@ static int task_view(struct task_view *w, const struct vpath *v)
 	if (t) {
 		memcpy(w->name, t->name, sizeof(w->name));
 		memcpy(w->affinity, t->affinity, sizeof(w->affinity));
-		w->state = t->state == THREAD_BLOCKED ||
-					   t->state >= THREAD_IPC
-				       ? 'S'
-				       : 'R';
+		w->state = t->state == THREAD_BLOCKED || t->state >= THREAD_IPC
+			       ? 'S'
+			       : 'R';
 		w->nice = base + t->nice;
 		w->policy = t->policy;
 		w->rt_priority = t->rt_priority;

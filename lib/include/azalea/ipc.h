@@ -140,10 +140,9 @@ int azalea_reply_wait_function(int endpoint, struct azalea_msg *msg);
 		    : "i"(offset)                                              \
 		    : "rbx", "rcx", "r11", "r14", "r15", "cc", "memory", "st", \
 		      "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)",    \
-		      "st(7)",                                                 \
-		      "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",  \
-		      "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",       \
-		      "xmm13", "xmm14", "xmm15" AZALEA_GATE_AVX512);           \
+		      "st(7)", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", \
+		      "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",        \
+		      "xmm12", "xmm13", "xmm14", "xmm15" AZALEA_GATE_AVX512);  \
 		(msg)->word[0] = gate_di;                                      \
 		(msg)->word[1] = gate_si;                                      \
 		(msg)->word[2] = gate_dx;                                      \
@@ -156,9 +155,9 @@ int azalea_reply_wait_function(int endpoint, struct azalea_msg *msg);
 	})
 
 #ifdef __AVX512F__
-#define AZALEA_GATE_AVX512                                                  \
-	, "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22",    \
-	    "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29",  \
+#define AZALEA_GATE_AVX512                                                 \
+	, "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22",   \
+	    "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", \
 	    "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
 #else
 #define AZALEA_GATE_AVX512
