@@ -281,6 +281,31 @@ static struct endpoint *lock_as_server(uint64_t handle)
 
 /* --- waiting --- */
 
+/* Can no other core run t? */
+static bool pinned(const struct thread *t)
+{
+	uint32_t self = core_self()->az.index;
+
+	for (uint32_t i = 0; i < BOOT->ncores; i++)
+		if (i != self && (t->affinity[i / 64] >> (i % 64) & 1))
+			return false;
+	return true;
+}
+
+/*
+ * Leave the core. Where another core may come for the thread, it must not wait
+ * on its own stack, as a core without work does at first.
+ */
+static void leave_core(const struct thread *t)
+{
+	struct core *c = core_self();
+
+	if (__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED) || pinned(t))
+		sched_wait(AZ_NO_DEADLINE, false);
+	else
+		sched_run((struct thread *)((uint64_t)c + CORE_BOOT_STACK));
+}
+
 /*
  * Wait at e, where the calling thread hangs; it is locked, and is not when
  * this returns. The result; the words are in the frame.
@@ -288,8 +313,6 @@ static struct endpoint *lock_as_server(uint64_t handle)
 static long wait_at(struct endpoint *e, struct az_frame *f)
 {
 	struct thread *t = thread_self();
-	struct thread *boot =
-	    (struct thread *)((uint64_t)core_self() + CORE_BOOT_STACK);
 
 	t->ipc.rip = f->rip;
 	t->ipc.rsp = f->rsp;
@@ -298,7 +321,7 @@ static long wait_at(struct endpoint *e, struct az_frame *f)
 	__asm__ volatile("fnstcw %0" : "=m"(t->ipc.fcw));
 	t->state = THREAD_IPC;
 	spin_unlock(&e->lock);
-	sched_run(boot);
+	leave_core(t);
 	/* Not reached if ipc.S ended the wait. */
 	words_to_frame(f, t->ipc.word);
 	return t->ipc.result;
