@@ -9,7 +9,7 @@ DEPS_SETS := build \
 	$(if $(filter demo examples lint,$(MAKECMDGOALS)),demo) \
 	$(if $(filter test test-%,$(MAKECMDGOALS)),test) \
 	$(if $(filter lint,$(MAKECMDGOALS)),lint) \
-	$(if $(filter bench bench-%,$(MAKECMDGOALS)),bench)
+	$(if $(filter bench bench-% benchmarks,$(MAKECMDGOALS)),bench)
 DEPS_NAME := $(shell echo $(DEPS_SETS) | tr ' ' '-')
 DEPS := $(B)/deps/$(DEPS_NAME)
 
@@ -32,6 +32,7 @@ help:
 	@echo 'make test       all tests'
 	@echo 'make lint       all checks of the source'
 	@echo 'make bench      all benches; make bench-NAME: one [BENCHFLAGS=...]'
+	@echo 'make benchmarks all benches, and the figures into docs/'
 	@echo 'make examples   $(B)/edge, the program of the demo'
 	@echo 'make deps       install the Debian packages for all of these'
 	@echo 'make clean      remove $(B)'
@@ -73,7 +74,7 @@ BENCH_PROGRAMS := $(BENCHES:%=$(BENCH_DIR)/%) \
 $(BENCH_DIR)/programs/openmp: PCFLAGS += -fopenmp
 $(BENCH_DIR)/%.dynamic: bench/%.c bench/bench.c bench/bench.h | $(DEPS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(PCFLAGS) -o $@ $(filter %.c,$^)
+	$(Q)$(CC) $(PCFLAGS) -o $@ $(filter %.c %.a,$^)
 
 $(BENCH_DIR)/programs/%.dynamic: bench/programs/%.c | $(DEPS)
 	@mkdir -p $(@D)
@@ -89,7 +90,7 @@ $(BENCH_DIR)/programs/%: bench/programs/%.c | $(DEPS)
 
 $(BENCH_DIR)/%: bench/%.c bench/bench.c bench/bench.h bench/noise.h | $(DEPS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(PCFLAGS) -static -o $@ $(filter %.c,$^)
+	$(Q)$(CC) $(PCFLAGS) -static -o $@ $(filter %.c %.a,$^)
 
 .PHONY: bench bench-build $(BENCHES:%=bench-%)
 bench-build: $(B)/azalea $(BENCH_PROGRAMS)
@@ -99,6 +100,14 @@ $(BENCHES:%=bench-%): bench-%: bench-build
 
 bench: bench-build
 	$(Q)$(B)/azalea bench $(BENCHFLAGS) all
+
+# The figures and the picture of the documentation; takes ten quiet minutes.
+.PHONY: benchmarks
+benchmarks: bench-build
+	$(Q)$(B)/azalea bench -o json --plot $(B)/bench.svg $(BENCHFLAGS) all \
+	    >$(B)/bench.json
+	$(Q)$(B)/azalea bench --plot docs/noise.svg $(BENCHFLAGS) fwq ftq hourglass
+	$(Q)tools/benchmarks.py $(B)/bench.json docs/benchmarks.md
 
 # --- generated from the table of calls ---------------------------------------
 $(B)/genseccomp: tools/genseccomp.c tools/bpf_ranges.c tools/bpf_ranges.h \
