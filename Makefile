@@ -46,7 +46,7 @@ ROBJ := $(RSRC:host/%.c=$(B)/runtime/%.o)
 GEN := $(B)/gen/calls.h
 
 .PHONY: all
-all: $(B)/azalea
+all: $(B)/azalea $(B)/azalea-cc
 
 include tools/targets.mk
 
@@ -131,6 +131,9 @@ $(B)/lib/libazalea.a: $(LOBJ)
 lib: $(B)/lib/libazalea.a
 
 all: lib
+
+$(B)/azalea-cc: tools/azalea-cc | $(B)/musl-include
+	$(Q)cp $< $@
 
 .PHONY: clean
 clean:

@@ -33,7 +33,7 @@ help:
 	@echo 'make lint       all checks of the source'
 	@echo 'make bench      all benches; make bench-NAME: one [BENCHFLAGS=...]'
 	@echo 'make benchmarks all benches, and the figures into docs/'
-	@echo 'make examples   $(B)/edge, the program of the demo'
+	@echo 'make examples   $(B)/edge, the program of the demo; $(B)/web.azi'
 	@echo 'make deps       install the Debian packages for all of these'
 	@echo 'make clean      remove $(B)'
 	@echo 'V=1 shows commands; AZALEA_DEPS=skip installs no packages.'
@@ -52,8 +52,15 @@ $(B)/edge: $(EDGE_OBJ)
 
 -include $(EDGE_OBJ:.o=.d)
 
+# The web server, as a program of Linux and as an image.
+$(B)/web: $(B)/examples/web/web.o
+	$(Q)$(CC) -o $@ $^
+
+$(B)/web.azi: examples/web/web.c $(B)/azalea $(B)/azalea-cc
+	$(Q)$(B)/azalea-cc -O2 -o $@ $<
+
 .PHONY: examples
-examples: $(B)/edge
+examples: $(B)/edge $(B)/web $(B)/web.azi
 
 # make demo [PHOTOS=FOLDER]
 .PHONY: demo
