@@ -132,9 +132,9 @@ static void answer_file(struct connection *c, const char *path, bool head)
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		if (fd >= 0)
 			close(fd);
-		answer_error(c, errno == EACCES ? "403 Forbidden"
-						: "404 Not Found",
-			     head);
+		answer_error(
+		    c, errno == EACCES ? "403 Forbidden" : "404 Not Found",
+		    head);
 		return;
 	}
 	c->file = fd;

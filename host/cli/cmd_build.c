@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bundle.h"
+#include "image_files.h"
 #include "cli/cli.h"
 #include "cli/needs.h"
 #include "cli/pack.h"

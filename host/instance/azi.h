@@ -4,7 +4,7 @@
  *
  *	the owner's executable (build/azi-runtime), as it is
  *	contents of files; those of programs from a page boundary on
- *	the index, from a page boundary on: abi/bundle.h
+ *	the index, from a page boundary on: abi/image_files.h
  *	struct azi_trailer, the last bytes of the file
  *
  * The checksum covers all of the file. It finds damage, by accident or by
@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#include "bundle.h"
+#include "image_files.h"
 
 #define AZI_MAGIC   0x315245444e495a41ULL
 #define AZI_VERSION 1
@@ -43,7 +43,7 @@ uint64_t azi_hash(const void *data, uint64_t size);
 
 /*
  * azi_check - are these size bytes, 8-aligned, an image? 0 with its index in
- * *out, to be relied upon as abi/bundle.h says; or -EINVAL with the reason, in
+ * *out, to be relied upon as abi/image_files.h says; or -EINVAL with the reason, in
  * words that follow "<file> ", and what to do about it.
  */
 int azi_check(const void *data, uint64_t size, const struct az_bundle **out,

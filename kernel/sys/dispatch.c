@@ -10,6 +10,7 @@
 #include "calls.h"
 #include "core.h"
 #include "sched/sched.h"
+#include "sys/bundle.h"
 #include "sys/offload.h"
 #include "sys/strace.h"
 #include "sys/sys.h"
@@ -66,10 +67,17 @@ void dispatch_init(void)
 	}
 	for (uint32_t i = 0; i < ARRAY_SIZE(needs_frame); i++)
 		syscall_light[needs_frame[i]] = NULL;
+	for (uint32_t nr = 0; bundle_here() && nr < LIGHT_CALLS; nr++)
+		if (bundle_calls(nr))
+			syscall_light[nr] = NULL;
 }
 
 static long run(const struct az_call_desc *d, uint32_t nr, const uint64_t a[6])
 {
+	long r;
+
+	if (unlikely(BOOT->bundle) && bundle_here() && bundle_call(nr, a, &r))
+		return r;
 	switch (d->class) {
 	case AZ_CLASS_LOCAL:
 		return local[nr](a);

@@ -23,6 +23,7 @@
 #include "lib/user.h"
 #include "mm/mm.h"
 #include "sched/thread.h"
+#include "sys/bundle.h"
 #include "sys/exec_stack.h"
 #include "sys/sys.h"
 #include "vdso/vdso.h"
@@ -238,6 +239,22 @@ static int image_map(const struct image *im)
 
 /* --- the interpreter --- */
 
+/* It is part of the same file as the program. */
+static bool interp_bundled(struct loader *l)
+{
+	const struct az_bundle_entry *e = NULL;
+	char path[VPATH_MAX] = "";
+
+	if (!vpath_append(path, sizeof(path), l->interp_path) ||
+	    bundle_find(path, true, &e) || !e || !e->size ||
+	    e->offset % AZ_PAGE_SIZE)
+		return false;
+	l->interp.fd = l->exe.fd;
+	l->interp.offset = e->offset;
+	l->interp.size = e->size;
+	return true;
+}
+
 static int interp_open(struct loader *l)
 {
 	struct elf_info *e = &l->exe.elf;
@@ -250,6 +267,8 @@ static int interp_open(struct loader *l)
 	if (elf_parse_interp(l->interp_path, e->interp_size, e))
 		return fail(&l->exe, e->why);
 	im->path = l->interp_path;
+	if (bundle_here() && interp_bundled(l))
+		return image_parse(im);
 	r = host_call(__NR_openat, (uint64_t)AT_FDCWD, (uint64_t)im->path,
 		      O_RDONLY | O_CLOEXEC, 0, 0, 0);
 	if (r < 0) {
@@ -289,7 +308,7 @@ static int interp_load(struct loader *l)
 		status = interp_place(&l->interp);
 	if (!status)
 		status = image_map(&l->interp);
-	if (l->interp.fd >= 0)
+	if (l->interp.fd >= 0 && l->interp.fd != l->exe.fd)
 		host_call(__NR_close, (uint64_t)l->interp.fd, 0, 0, 0, 0, 0);
 	return status;
 }

@@ -97,8 +97,7 @@ static bool suspicious(const char *s)
 
 /* --- absolute and plain --- */
 
-/* Append the components of path to the absolute path in out. */
-static bool append_path(char *out, size_t size, const char *path)
+bool vpath_append(char *out, size_t size, const char *path)
 {
 	size_t len = strlen(out);
 
@@ -178,12 +177,12 @@ static bool make_absolute(char *out, size_t size, int dirfd, const char *path)
 
 	out[0] = '\0';
 	if (*path == '/')
-		return append_path(out, size, path);
+		return vpath_append(out, size, path);
 	n = vpath_of_fd(base, sizeof(base), dirfd);
 	if (n <= 0 || n >= VPATH_MAX - 1 || base[0] != '/' ||
 	    !base_renumber(base, sizeof(base)))
 		return false;
-	return append_path(out, size, base) && append_path(out, size, path);
+	return vpath_append(out, size, base) && vpath_append(out, size, path);
 }
 
 /* --- what it is --- */

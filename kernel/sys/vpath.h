@@ -37,6 +37,12 @@ struct vpath {
  */
 int vpath_find(struct vpath *v, int dirfd, uint64_t upath, bool follow);
 
+/*
+ * vpath_append - append the components of path to the absolute path in out,
+ * which may be empty, taking "." and ".." out by the text. False: no room.
+ */
+bool vpath_append(char *out, size_t size, const char *path);
+
 /* vpath_own_tid - is n the id of a thread of the program? */
 bool vpath_own_tid(uint64_t n);
 

@@ -179,3 +179,239 @@ hello() {
 	    image[at] ^= 1 << n % 8
 	END
 }
+
+# alone DIR COMMAND... - with DIR as the root: nothing else is there
+alone() {
+	if [ "$(id -u)" -eq 0 ]; then
+		chroot "$@"
+	else
+		unshare -r chroot "$@" || skip "needs chroot"
+	fi
+}
+
+@test "a dynamic program runs where nothing at all is installed" {
+	gcc -O2 -shared -fPIC -o libgreet.so -x c - <<-'END'
+	const char *greet(void)
+	{
+		return "from a library";
+	}
+	END
+	gcc -O2 -o greet -x c - -L. -lgreet <<-'END'
+	#include <stdio.h>
+
+	const char *greet(void);
+
+	int main(int argc, char **argv)
+	{
+		printf("%s, %s\n", greet(), argv[argc - 1]);
+		return 5;
+	}
+	END
+	run -125 "$AZALEA" build ./greet
+	says "needs the library libgreet.so"
+	# Where no cache or rule would find it but the image's.
+	"$AZALEA" build -e LD_LIBRARY_PATH="$PWD" ./greet
+	mkdir empty
+	mv greet.azi empty
+	rm libgreet.so greet
+	run -5 ./empty/greet.azi here
+	[ "$output" = "from a library, here" ]
+	run -5 alone empty /greet.azi there
+	[ "$output" = "from a library, there" ]
+}
+
+@test "files of an image are seen at their paths, and are read-only" {
+	mkdir -p tree/sub/deep
+	echo one >tree/one
+	echo two >tree/sub/two
+	ln -s sub/two tree/link
+	ln -s "$PWD/outside" tree/away
+	ln -s sub tree/dir
+	touch -d @1234567890 tree/one
+	chmod 0755 tree/sub/two
+	echo outside >outside
+	compile look <<-'END'
+	#define _GNU_SOURCE
+	#include <dirent.h>
+	#include <errno.h>
+	#include <fcntl.h>
+	#include <stdio.h>
+	#include <stdlib.h>
+	#include <string.h>
+	#include <sys/mman.h>
+	#include <sys/stat.h>
+	#include <unistd.h>
+
+	static int compare(const struct dirent **a, const struct dirent **b)
+	{
+		return strcmp((*a)->d_name, (*b)->d_name);
+	}
+
+	static void show(const char *name)
+	{
+		struct stat a, b;
+		char text[100] = "", link[100] = "";
+		int fd = open(name, O_RDONLY), r = stat(name, &a);
+		int saved = errno;
+
+		if (fd < 0) {
+			printf("%s: %s, stat %d %s\n", name, strerror(errno), r,
+			       r ? strerror(saved) : "");
+			return;
+		}
+		if (readlink(name, link, 99) < 0)
+			strcpy(link, strerror(errno));
+		fstat(fd, &b);
+		if (S_ISREG(a.st_mode) && a.st_size) {
+			char *p = mmap(NULL, 100, PROT_READ, MAP_SHARED, fd, 0);
+
+			if (read(fd, text, 99) < 0 || strcmp(text, p) ||
+			    write(fd, "x", 1) != -1 ||
+			    (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY)
+				printf("BAD ");
+			text[strcspn(text, "\n")] = 0;
+		}
+		printf("%s: %o %lld %s %s link %s\n", name, a.st_mode,
+		       (long long)a.st_size, text,
+		       a.st_ino == b.st_ino && a.st_dev == b.st_dev &&
+		       a.st_mode == b.st_mode && a.st_size == b.st_size &&
+		       a.st_mtime == b.st_mtime ? "same" : "differs", link);
+		close(fd);
+	}
+
+	static void list(const char *name)
+	{
+		struct dirent **d;
+		int n = scandir(name, &d, NULL, compare);
+
+		printf("%s:", name);
+		for (int i = 0; i < n; i++)
+			printf(" %s/%d", d[i]->d_name, d[i]->d_type);
+		printf(n < 0 ? " %s\n" : "\n", strerror(errno));
+	}
+
+	#define TRY(call) printf(#call ": %s\n", \
+				 (call) < 0 ? strerror(errno) : "done")
+
+	int main(int argc, char **argv)
+	{
+		struct stat st;
+		int dir;
+
+		if (argc > 1 && chdir(argv[1]))
+			return 1;
+		list("tree");
+		list("tree/sub");
+		list("tree/dir/deep");
+		list("tree/one");
+		show("tree/one");
+		show("tree/sub/two");
+		show("tree/sub/../one");
+		show("tree/dir/two");
+		show("tree/link");
+		show("tree/away");
+		show("tree/none");
+		show("tree/one/");
+		dir = open("tree", O_RDONLY | O_DIRECTORY);
+		TRY(openat(dir, "sub/two", O_RDONLY));
+		TRY(openat(dir, "none", O_RDONLY));
+		TRY(openat(dup(dir), "../tree/one", O_RDONLY));
+		TRY(fstatat(dir, "link", &st, AT_SYMLINK_NOFOLLOW));
+		printf("%o %lld\n", st.st_mode, (long long)st.st_size);
+		TRY(open("tree/one", O_RDWR));
+		TRY(open("tree/one", O_RDONLY | O_TRUNC));
+		TRY(open("tree/one", O_RDONLY | O_CREAT, 0600));
+		TRY(open("tree/one", O_RDONLY | O_CREAT | O_EXCL, 0600));
+		TRY(open("tree/one", O_RDONLY | O_DIRECTORY));
+		TRY(open("tree/link", O_RDONLY | O_NOFOLLOW));
+		TRY(open("tree/sub", O_WRONLY));
+		TRY(unlink("tree/one"));
+		TRY(rename("tree/one", "x"));
+		TRY(mkdir("tree/sub", 0700));
+		TRY(chmod("tree/one", 0600));
+		TRY(access("tree/one", R_OK));
+		TRY(access("tree/one", W_OK));
+		TRY(access("tree/one", X_OK));
+		TRY(access("tree/sub/two", X_OK));
+		TRY(access("tree/none", F_OK));
+		stat("tree/one", &st);
+		printf("%lld\n", (long long)st.st_mtime);
+		return 0;
+	}
+	END
+	mkdir away
+	mv tree away/
+	"$AZALEA" build --file tree=away/tree ./look
+	run -0 ./look.azi
+	echo "$output"
+	cat >expected <<-'END'
+	tree: ./4 ../4 away/10 dir/10 link/10 one/8 sub/4
+	tree/sub: ./4 ../4 deep/4 two/8
+	tree/dir/deep: ./4 ../4
+	tree/one: Not a directory
+	tree/one: 100644 4 one same link Invalid argument
+	tree/sub/two: 100755 4 two same link Invalid argument
+	tree/sub/../one: 100644 4 one same link Invalid argument
+	tree/dir/two: 100755 4 two same link Invalid argument
+	tree/link: 100755 4 two same link sub/two
+	END
+	diff expected <(head -9 <<<"$output")
+	cat >expected <<-'END'
+	tree/none: No such file or directory, stat -1 No such file or directory
+	tree/one/: Not a directory, stat -1 Not a directory
+	openat(dir, "sub/two", O_RDONLY): done
+	openat(dir, "none", O_RDONLY): No such file or directory
+	openat(dup(dir), "../tree/one", O_RDONLY): done
+	fstatat(dir, "link", &st, AT_SYMLINK_NOFOLLOW): done
+	120777 7
+	open("tree/one", O_RDWR): Read-only file system
+	open("tree/one", O_RDONLY | O_TRUNC): Read-only file system
+	open("tree/one", O_RDONLY | O_CREAT, 0600): done
+	open("tree/one", O_RDONLY | O_CREAT | O_EXCL, 0600): File exists
+	open("tree/one", O_RDONLY | O_DIRECTORY): Not a directory
+	open("tree/link", O_RDONLY | O_NOFOLLOW): Symbolic link loop
+	open("tree/sub", O_WRONLY): Is a directory
+	unlink("tree/one"): Read-only file system
+	rename("tree/one", "x"): Read-only file system
+	mkdir("tree/sub", 0700): File exists
+	chmod("tree/one", 0600): Read-only file system
+	access("tree/one", R_OK): done
+	access("tree/one", W_OK): Read-only file system
+	access("tree/one", X_OK): Permission denied
+	access("tree/sub/two", X_OK): done
+	access("tree/none", F_OK): No such file or directory
+	1234567890
+	END
+	diff expected <(tail -n +11 <<<"$output")
+	[[ $output == *"tree/away: 100644 8 outside same link $PWD/outside"* ]]
+}
+
+@test "python runs out of an image, without a python beside it" {
+	local lib name
+	lib=$(/usr/bin/python3 -c 'import os; print(os.path.dirname(os.__file__))')
+	local files=()
+	for name in "$lib"/*.py "$lib"/{encodings,collections,json,importlib,re} \
+		"$lib"/{lib-dynload,ctypes,sqlite3,email,concurrent,asyncio}; do
+		files+=(--file "$name")
+	done
+	"$AZALEA" build -o python.azi "${files[@]}" /usr/bin/python3 -B 2>warnings
+	mkdir empty
+	mv python.azi empty
+	cat >empty/program.py <<-'END'
+	import ctypes, hashlib, json, os, sqlite3, sys, threading
+	print(sys.argv[1:], sys.executable, os.listdir("/"))
+	db = sqlite3.connect(":memory:")
+	t = threading.Thread(target=lambda: print(
+	    db.execute("select ?", [json.dumps({"a": [1]})]).fetchone()[0]
+	    if threading.get_ident() == 0 else hashlib.sha256(b"").hexdigest()))
+	t.start()
+	t.join()
+	print(db.execute("select 6 * 7").fetchone()[0])
+	print(os.stat(os.__file__).st_size == len(open(os.__file__, "rb").read()))
+	END
+	run -0 --separate-stderr alone empty /python.azi /program.py word
+	[ "${lines[0]}" = "['word'] /usr/bin/python3 ['program.py', 'python.azi']" ] ||
+		[ "${lines[0]}" = "['word'] /usr/bin/python3 ['python.azi', 'program.py']" ]
+	[ "${lines[1]}" = "$(printf '' | sha256sum | cut -d' ' -f1)" ]
+	[ "${lines[2]} ${lines[3]}" = "42 True" ]
+}

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bundle.h - the files that a single-file image brings along.
+ * image_files.h - the files that a single-file image brings along.
  *
  * The image is mapped at AZ_BUNDLE_BASE, read-only, as a whole; its index is
  * one struct az_bundle with its entries and strings behind it. The owner has
  * checked it (host/instance/azi.c) before the first core starts, so whoever
  * reads it here may rely on what is said below.
  */
-#ifndef AZ_BUNDLE_H
-#define AZ_BUNDLE_H
+#ifndef AZ_IMAGE_FILES_H
+#define AZ_IMAGE_FILES_H
 
 #include <stddef.h>
 #include <stdint.h>
