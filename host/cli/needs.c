@@ -76,25 +76,25 @@ static int found(struct needs *n, const char *name, const char *path)
 	return n->name[n->n] && n->path[n->n++] ? 0 : no_memory();
 }
 
-static int missing(const char *source, const char *name, bool must)
+/* text: what the interpreter said last. */
+static int missing(const char *source, const char *text, bool must)
 {
 	if (must)
 		return error_fail(EXIT_AZALEA,
-				  "%s: needs the library %s, which is not "
-				  "there: install it, or say where it is with "
+				  "%s: its libraries cannot be found: %s: "
+				  "install them, or say where they are with "
 				  "--env LD_LIBRARY_PATH=DIR",
-				  source, name);
-	error_say("%s: needs the library %s, which is not there: left out",
-		  source, name);
+				  source, text);
+	error_say("%s: its libraries are left out: %s", source, text);
 	return 0;
 }
 
 /*
  *	NAME => PATH (0x...)
- *	NAME => not found
  *	PATH (0x...)		the interpreter, or one named by its path
+ * Other lines are what is wrong, or of no use.
  */
-static int list_line(struct needs *n, const char *source, char *line, bool must)
+static int list_line(struct needs *n, char *line)
 {
 	char *name = line + strspn(line, " \t");
 	char *arrow = strstr(name, " => ");
@@ -104,8 +104,6 @@ static int list_line(struct needs *n, const char *source, char *line, bool must)
 	line[strcspn(line, "\n")] = '\0';
 	if (arrow)
 		*arrow = '\0';
-	if (strcmp(path, "not found") == 0)
-		return missing(source, name, must);
 	end = strstr(path, " (0x");
 	if (*path != '/' || !end)
 		return 0;
@@ -126,10 +124,8 @@ static FILE *list_start(const struct needs *n, const char *source, pid_t *pid)
 		return NULL;
 	*pid = fork();
 	if (*pid == 0) {
-		int null = open("/dev/null", O_WRONLY);
-
 		dup2(ends[1], STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
+		dup2(ends[1], STDERR_FILENO);
 		execve(n->interp, argv, n->env);
 		_exit(EXIT_NOTFOUND);
 	}
@@ -142,7 +138,7 @@ static FILE *list_start(const struct needs *n, const char *source, pid_t *pid)
 
 int needs_add(struct needs *n, const char *source, bool must)
 {
-	char absolute[PATH_MAX], *line = NULL;
+	char absolute[PATH_MAX], *line = NULL, *colon;
 	int status = 0, wstatus = 0;
 	size_t room = 0;
 	pid_t pid;
@@ -159,15 +155,19 @@ int needs_add(struct needs *n, const char *source, bool must)
 				  "%s: cannot ask %s for its libraries: %s",
 				  source, n->interp, error_text(errno));
 	while (!status && getline(&line, &room, f) > 0)
-		status = list_line(n, source, line, must);
-	free(line);
+		status = list_line(n, line);
 	(void)fclose(f);
 	(void)waitpid(pid, &wstatus, 0);
-	if (!status && wstatus && must)
-		return error_fail(EXIT_AZALEA,
-				  "%s: its interpreter cannot list its "
-				  "libraries: see what `%s --list %s` says",
-				  source, n->interp, source);
+	if (!status && wstatus) {
+		/* It begins with the name of the file, as a rule. */
+		colon = line ? strstr(line, ": ") : NULL;
+		status = missing(source,
+				 colon && *line == '/' ? colon + 2
+				 : line                ? line
+						       : "it dies",
+				 must);
+	}
+	free(line);
 	return status;
 }
 

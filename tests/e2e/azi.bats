@@ -208,7 +208,7 @@ alone() {
 	}
 	END
 	run -125 "$AZALEA" build ./greet
-	says "needs the library libgreet.so"
+	says "libgreet.so: cannot open"
 	# Where no cache or rule would find it but the image's.
 	"$AZALEA" build -e LD_LIBRARY_PATH="$PWD" ./greet
 	mkdir empty
