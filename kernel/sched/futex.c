@@ -554,6 +554,17 @@ static int sharing(uint32_t op, uint32_t cmd, uint64_t addr)
 	return (v.flags & VMA_SHARED) != 0;
 }
 
+/* With a deadline, any handler ends the wait: signal(7). */
+static long futex_offload(const uint64_t a[6], const struct futex_deadline *d)
+{
+	long r = offload(AZ_SYS_futex, a);
+
+	if ((r == -ERESTARTSYS || r == -ERESTARTNOINTR) &&
+	    d->at != AZ_NO_DEADLINE)
+		return -ERESTARTNOHAND;
+	return r;
+}
+
 long sys_futex(const uint64_t a[6])
 {
 	uint32_t op = (uint32_t)a[1];
@@ -568,5 +579,5 @@ long sys_futex(const uint64_t a[6])
 	err = sharing(op, cmd, a[0]);
 	if (err < 0)
 		return err;
-	return err ? offload(AZ_SYS_futex, a) : run(cmd, a, &d);
+	return err ? futex_offload(a, &d) : run(cmd, a, &d);
 }

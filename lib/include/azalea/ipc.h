@@ -7,8 +7,8 @@
  * the same is done with futexes. Between processes, whether Azalea runs them
  * or not: a channel, in shared memory.
  *
- * All functions return 0 (or a handle) or a negative errno value. errno is not
- * touched. azalea-ipc(3) is the manual.
+ * All functions return 0 (or a handle) or a negative errno value.
+ * azalea-ipc(3) is the manual.
  */
 #ifndef AZALEA_IPC_H
 #define AZALEA_IPC_H
