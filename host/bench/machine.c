@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
 
@@ -89,9 +90,8 @@ static json_t *cpus(void)
 	return json_string(buf);
 }
 
-static json_t *now(void)
+static json_t *time_text(time_t t)
 {
-	time_t t = time(NULL);
 	char buf[32] = "";
 	struct tm tm;
 
@@ -103,13 +103,14 @@ static json_t *now(void)
 json_t *machine_describe(void)
 {
 	struct utsname u = { 0 };
+	struct stat exe;
 	double load = 0;
 
 	(void)uname(&u);
 	(void)getloadavg(&load, 1);
 	return json_pack(
 	    "{s:o, s:o, s:o, s:I, s:s, s:o, s:o, s:o, s:o, s:f, s:s, s:s, s:s, "
-	    "s:o}",
+	    "s:o, s:o}",
 	    "cpu", cpu_model(), "cpus", cpus(), "hypervisor", hypervisor(),
 	    "memory_mib", (json_int_t)(resources_memory_total() >> 20), "linux",
 	    u.release, "governor",
@@ -118,5 +119,7 @@ json_t *machine_describe(void)
 	    big_pages(), "clock",
 	    text_file(SYS_CLOCK "current_clocksource", "unknown"), "load", load,
 	    "azalea", AZ_VERSION, "libc", gnu_get_libc_version(), "compiler",
-	    __VERSION__, "time", now());
+	    __VERSION__, "built",
+	    time_text(stat("/proc/self/exe", &exe) == 0 ? exe.st_mtime : 0),
+	    "time", time_text(time(NULL)));
 }

@@ -281,7 +281,7 @@ int report_json(const struct result *r, size_t n, json_t *machine)
 		}
 		(void)json_array_append_new(results, json_result(&r[i]));
 	}
-	o = json_pack("{s:o, s:o}", "machine", machine, "benches", benches);
+	o = json_pack("{s:O, s:o}", "machine", machine, "benches", benches);
 	err = o ? json_dumpf(o, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9))
 		: -1;
 	json_decref(o);

@@ -22,8 +22,8 @@ void report_targets(const struct result *r, size_t n);
 void report_machine(json_t *machine);
 
 /*
- * report_json - all of it, with raw samples, on stdout; takes the reference
- * to machine. 0, or 1 after a message.
+ * report_json - all of it, with raw samples, on stdout. 0, or 1 after a
+ * message.
  */
 int report_json(const struct result *r, size_t n, json_t *machine);
 

@@ -63,6 +63,7 @@ struct request {
 	bool json, check;
 	size_t n, room;
 	struct result *results;
+	json_t *machine; /* as it was before */
 };
 
 static int duration_parse(const char *text, double *out)
@@ -282,15 +283,12 @@ static int name_measure(struct request *q, const char *name)
 
 static int report(struct request *q)
 {
-	json_t *machine = machine_describe();
 	int status = 0;
 
-	if (q->json) {
-		status = report_json(q->results, q->n, machine);
-	} else {
-		report_machine(machine);
-		json_decref(machine);
-	}
+	if (q->json)
+		status = report_json(q->results, q->n, q->machine);
+	else
+		report_machine(q->machine);
 	if (q->check && !q->json) {
 		(void)printf("\n");
 		report_targets(q->results, q->n);
@@ -300,6 +298,17 @@ static int report(struct request *q)
 	if (q->check && !status)
 		status = results_missed(q->results, q->n) > 0;
 	return status;
+}
+
+/* More than one thing at a time for each two CPUs, besides us. */
+static void busy_say(const struct request *q)
+{
+	double load = json_number_value(json_object_get(q->machine, "load"));
+
+	if (load * 2 > cpulist_count(&q->plan.cpus))
+		error_say("the machine is busy, its load is %.1f: medians may "
+			  "do, p99 will not",
+			  load);
 }
 
 static int measure(struct request *q, const struct option_parser *p)
@@ -317,6 +326,8 @@ static int measure(struct request *q, const struct option_parser *p)
 		status = plot_check(q->plot);
 	if (status)
 		return status;
+	q->machine = machine_describe();
+	busy_say(q);
 	child_catch();
 	if (p->noperands == 0)
 		status = all_measure(q, NULL);
@@ -363,6 +374,7 @@ static int cmd_bench(struct option_parser *p)
 	for (i = 0; i < q.n; i++)
 		measure_free(&q.results[i]);
 	free(q.results);
+	json_decref(q.machine);
 	catalog_free(&q.catalog);
 	if (child_interrupted())
 		signal_obey(child_interrupted());

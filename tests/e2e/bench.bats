@@ -121,6 +121,112 @@ sys.exit("svg" != xml.dom.minidom.parse("noise.svg").documentElement.tagName)'
 	grep -q '^footprint/private memory .* met$' out
 }
 
+# fake NAME CASE... <<BODY - a bench that is a shell script, in $PWD/fakes
+#
+# Each CASE is the JSON of one; BODY runs for samples, $1 is the case's name.
+fake() {
+	local name=$1 cases
+	shift
+	cases=$(printf '%s, ' "$@")
+	mkdir -p fakes
+	{
+		echo '#!/bin/sh'
+		echo "[ \"\$1\" = --describe ] && echo '{\"question\": \"?\",
+			\"rounds\": 2, \"prepare\": 0,
+			\"cases\": [${cases%, }]}' && exit"
+		cat
+	} >"fakes/$name"
+	chmod +x "fakes/$name"
+	export AZALEA_BENCHES=$PWD/fakes
+}
+
+# case_of NAME [TARGET] - the JSON of a case that takes samples on one CPU
+case_of() {
+	echo "{\"name\": \"$1\", \"how\": \"samples\", \"unit\": \"ns\",
+		\"cpus\": 1, \"cores\": 0, \"dynamic\": 0,
+		\"targets\": [${2:-}]}"
+}
+
+@test "both sides run on one CPU, the last one" {
+	local last
+	fake place "$(case_of one)" <<-'BODY'
+		while read -r key value; do
+			[ "$key" != Cpus_allowed_list: ] || echo "$value"
+		done </proc/self/status
+	BODY
+	last=$(taskset -pc $$ | sed 's/.*[^0-9]\([0-9]*\)$/\1/')
+	"$AZALEA" bench -o json place >out
+	# An instance has cores, which it counts from 0.
+	object "all(r['linux']['samples'] == [$last, $last] and
+		r['azalea']['samples'] == [0, 0] and r['cpus'] == '$last'
+		for r in o['benches'][0]['results'])" <out
+}
+
+@test "targets are met or not by the medians of both sides" {
+	# Its stack tells where it runs. Linux: 30, Azalea: 10.
+	fake met \
+		"$(case_of a '{"what": "faster", "value": 3}')" \
+		"$(case_of b '{"what": "faster", "value": 3.01}')" \
+		"$(case_of c '{"what": "at most", "value": 10}')" \
+		"$(case_of d '{"what": "at most", "value": 9.99}')" \
+		"$(case_of e '{"what": "above", "value": -20}')" \
+		"$(case_of f '{"what": "above", "value": -20.1}')" <<-'BODY'
+		while read -r line; do
+			case $line in
+			4eff*stack*) echo 10 && exit ;;
+			esac
+		done </proc/self/maps
+		echo 30
+	BODY
+	run -1 "$AZALEA" bench -n 1 --check
+	grep '^  a, ns .* 3.00x  3x faster: met$' <<<"$output"
+	grep '^  b, ns .*faster: MISSED$' <<<"$output"
+	grep '^  c, ns .*at most 10 ns: met$' <<<"$output"
+	grep '^  d, ns .*at most 9.99 ns: MISSED$' <<<"$output"
+	grep '^  e, ns .*at most Linux + -20 ns: met$' <<<"$output"
+	grep '^  f, ns .*: MISSED$' <<<"$output"
+	run -0 "$AZALEA" bench -n 1 --check met/a met/c met/e
+	run -1 "$AZALEA" bench -n 1 --check met/a met/f
+	run -0 "$AZALEA" bench -n 1 met
+}
+
+@test "a bench that fails says why, and the others go on" {
+	fake a "$(case_of garbage)" "$(case_of none)" "$(case_of skip)" \
+		"$(case_of signal)" "$(case_of good)" <<-'BODY'
+		case $1 in
+		garbage) printf '1\n2\nthree\n' ;;
+		none) ;;
+		skip) echo "no such device" >&2; exit 77 ;;
+		signal) kill -KILL $$ ;;
+		good) printf '1\n2\n' ;;
+		esac
+	BODY
+	run -0 "$AZALEA" bench a
+	grep '^  garbage  *not measured: what .* are not samples' <<<"$output"
+	grep '^  none  *not measured: what .* are not samples' <<<"$output"
+	grep '^  skip  *not measured: no such device' <<<"$output"
+	grep '^  signal  *not measured: ended by signal 9' <<<"$output"
+	grep '^  good, ns  *1.500 ' <<<"$output"
+	"$AZALEA" bench -o json a | object '
+		["skipped" in r for r in o["benches"][0]["results"]] ==
+		[True, True, True, True, False]'
+}
+
+@test "what is not a description is refused" {
+	local text
+	mkdir fakes
+	export AZALEA_BENCHES=$PWD/fakes
+	for text in 'no JSON' '[]' '{}' '{"question": "?", "rounds": 0,
+		"prepare": 0, "cases": []}' '{"question": "?", "rounds": 1,
+		"prepare": 0, "cases": [{"name": "x"}]}' "{\"question\": \"?\",
+		\"rounds\": 1, \"prepare\": 0, \"cases\": [$(case_of x \
+		'{"what": "else", "value": 1}')]}"; do
+		printf '#!/bin/sh\necho '"'%s'\n" "$text" >fakes/x
+		chmod +x fakes/x
+		refuses "is not a bench of this version"
+	done
+}
+
 @test "what cannot be measured says why" {
 	local cpu
 	cpu=$(taskset -pc $$ | sed 's/.*: *\([0-9]*\).*/\1/')
