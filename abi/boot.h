@@ -35,6 +35,8 @@
 #define AZ_BOOT_XSAVEC   (1U << 5) /* xsavec too */
 #define AZ_BOOT_XINUSE   (1U << 6) /* xgetbv tells what is in use */
 
+#define AZ_BOOT_NOPATCH  (1U << 6) /* leave call sites as they are */
+
 #define AZ_INBOX 128U /* entries of az_boot.inbox */
 
 /* Resource limits as Linux numbers them (RLIMIT_CPU is 0). */
@@ -91,6 +93,8 @@ struct az_boot {
 	uint64_t exe_size;     /* its size, or 0: all of the file */
 	int32_t exe_fd;
 	int32_t trace_fd; /* the owner's, for AZ_BOOT_STRACE; or -1 */
+	int32_t mem_fd;   /* the owner's /proc/self/mem; or -1 */
+	uint32_t pad0;
 	uint32_t exe_path;
 	uint32_t exec_fn; /* the path as given: AT_EXECFN */
 	uint32_t argc, args;

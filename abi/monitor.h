@@ -77,6 +77,9 @@ struct az_image_header {
 
 #define AZ_NO_DEADLINE UINT64_MAX
 
+/* Where a core counts the use of call sites: uint64_t[AZ_SITES] (stats.h). */
+#define AZ_CORE_HITS 0x8000ULL
+
 #ifdef AZ_KERNEL
 /*
  * mon_halt - stop this core until it is kicked or CLOCK_MONOTONIC reaches
@@ -140,6 +143,19 @@ int mon_direct_ok(void);
 long mon_direct(uint32_t nr, const uint64_t arg[6]);
 /* mon_direct_now - the same, not ended by kicks: for calls that do not block */
 long mon_direct_now(uint32_t nr, const uint64_t arg[6]);
+
+/*
+ * mon_patch - write n bytes of program text, which the program itself may not
+ * write. 0 or -errno.
+ */
+int mon_patch(uint64_t addr, const uint8_t *bytes, size_t n);
+
+/*
+ * mon_sync_cores - when it returns, every core has executed a serializing
+ * instruction since it was called, or will before the program's next one. 0,
+ * or -errno: this platform cannot.
+ */
+int mon_sync_cores(void);
 
 /* mon_set_fs, mon_get_fs - the program's %fs base on this core. */
 void mon_set_fs(uint64_t base);

@@ -75,6 +75,8 @@ struct core {
 	uint16_t free_slot[AZ_RING_SLOTS];
 	struct thread *slot_thread[AZ_RING_SLOTS]; /* who waits for it */
 	_Alignas(64) char plat[4096];              /* the platform's own */
+	/* calls that came by rewritten sites, by site; stubs write it */
+	_Alignas(AZ_CORE_HITS) uint64_t site_hits[AZ_SITES];
 };
 
 _Static_assert(sizeof(struct core) <= AZ_CORE_STRIDE, "core stride");
@@ -85,6 +87,7 @@ _Static_assert(offsetof(struct core, current) == CORE_CURRENT, "entry.S");
 _Static_assert(offsetof(struct core, frame) == CORE_FRAME, "entry.S");
 _Static_assert(offsetof(struct core, scratch) == CORE_SCRATCH, "entry.S");
 _Static_assert(offsetof(struct core, entry) == CORE_ENTRY, "entry.S");
+_Static_assert(offsetof(struct core, site_hits) == AZ_CORE_HITS, "owner");
 _Static_assert(offsetof(struct core, stats) == CORE_STATS, "entry.S");
 _Static_assert(offsetof(struct az_core_stats, calls) == STATS_CALLS, "entry.S");
 _Static_assert(AZ_STATS_NCALLS == LIGHT_CALLS, "entry.S");

@@ -115,6 +115,7 @@ light_begin:
 	movq L_ARGS+32(%rsp), %r8
 	movq L_ARGS+40(%rsp), %r9
 	movq LIGHT_SIZE+R_RIP(%rsp), %rcx
+	movq LIGHT_SIZE+R_FLAGS(%rsp), %r11
 	movq L_RESULT(%rsp), %rax
 	movq LIGHT_SIZE+R_RSP(%rsp), %rsp
 	jmp *%rcx

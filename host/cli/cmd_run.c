@@ -34,6 +34,7 @@ enum run_option {
 	OPT_ENV_FILE,
 	OPT_MEMORY,
 	OPT_NAME,
+	OPT_NO_PATCH,
 	OPT_OFFLOAD,
 	OPT_OVERCOMMIT,
 	OPT_PLAT,
@@ -60,6 +61,9 @@ static const struct option_spec run_options[] = {
 			 "limit of memory, with K, M, G or T; default:\n"
 			 "75 % of what the machine has; at least 4M" },
 	[OPT_NAME] = { 0, "name", "NAME", "name of the instance" },
+	[OPT_NO_PATCH] = { 0, "no-patch", NULL,
+			   "leave system calls as they are in the program's\n"
+			   "code: each one traps (also: AZALEA_PATCH=0)" },
 	[OPT_OFFLOAD] = { 0, "offload", "HOW",
 			  "how calls reach Linux: ring (by workers), direct\n"
 			  "(on the core itself), auto (default)" },
@@ -235,6 +239,13 @@ static int run_start(const struct run_request *rq, struct instance_config *cfg)
 	return EXIT_AZALEA;
 }
 
+static bool patch_is_off(void)
+{
+	const char *value = env_get(environ, "AZALEA_PATCH");
+
+	return value && strcmp(value, "0") == 0;
+}
+
 /* What needs no look at the machine. */
 static int request_check(const struct run_request *rq,
 			 struct instance_config *cfg)
@@ -248,6 +259,8 @@ static int request_check(const struct run_request *rq,
 				  "inspect`");
 	if (rq->on[OPT_STRACE])
 		cfg->flags |= AZ_BOOT_STRACE;
+	if (rq->on[OPT_NO_PATCH] || patch_is_off())
+		cfg->flags |= AZ_BOOT_NOPATCH;
 	status = request_plat(rq->text[OPT_PLAT], cfg);
 	if (!status)
 		status = request_offload(rq->text[OPT_OFFLOAD], cfg);

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/membarrier.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -45,8 +46,8 @@
 
 #define HEAP_MIN 0x4000000ULL /* 64 MiB */
 /* The owner's own descriptors: counters, control socket, a pipe, where
- * to trace to. */
-#define HIDDEN_FDS      5
+ * to trace to, its memory. */
+#define HIDDEN_FDS      6
 #define HIDDEN_AT       1024
 #define HWCAP2_FSGSBASE 2 /* arch/x86/include/uapi/asm/hwcap2.h */
 
@@ -352,6 +353,23 @@ static void fds_fill(void)
 			fcntl(stats_fd, F_DUPFD_CLOEXEC, (int)fd);
 }
 
+/*
+ * The program's text is written through its owner's /proc/self/mem, which
+ * means that of the process that opened it. Without it, sites go on trapping.
+ */
+static int mem_open(void)
+{
+	BOOT->mem_fd = -1;
+	if (BOOT->flags & AZ_BOOT_NOPATCH)
+		return 0;
+	/* Registered once, by a process that has one thread: costs nothing. */
+	(void)syscall(SYS_membarrier,
+		      MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0,
+		      0);
+	BOOT->mem_fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	return fd_hide(&BOOT->mem_fd);
+}
+
 static int fds_hide(void)
 {
 	uint64_t soft = BOOT->rlimit[RLIMIT_NOFILE].soft;
@@ -372,7 +390,7 @@ static int fds_hide(void)
 	BOOT->trace_fd = BOOT->flags & AZ_BOOT_STRACE ? dup(2) : -1;
 	if (!err)
 		err = fd_hide(&BOOT->trace_fd);
-	return err;
+	return err ? err : mem_open();
 }
 
 /* --- signals --- */
@@ -456,6 +474,8 @@ static int child_fds(void)
 	err = fd_hide(&stats_fd);
 	if (!err && control_fd >= 0)
 		err = fd_hide(&control_fd);
+	if (!err)
+		err = mem_open();
 	if (!err)
 		err = check_init(BOOT, NULL);
 	setrlimit(RLIMIT_NOFILE, &was);

@@ -20,8 +20,9 @@
 #define NEAR 24U
 /* So many there must be at least, and of them so many come to the place. */
 #define VOTES_MIN   12U
-#define VOTES_SHARE 2U  /* 1 of 2 */
-#define ALIGN       16U /* of functions and of jump targets */
+#define VOTES_SHARE 2U   /* 1 of 2 */
+#define ALIGN       16U  /* of functions and of jump targets */
+#define CALLS_MAX   1024 /* numbers of calls are below */
 
 static bool at_site(const struct patch_text *t, size_t at)
 {
@@ -46,6 +47,12 @@ static bool is_restorer(const struct patch_text *t, size_t at)
 		same_short &= t->bytes[at - sizeof(mov) + i] == mov_short[i];
 	}
 	return same || same_short;
+}
+
+static int32_t load_32(const uint8_t *p)
+{
+	return (int32_t)((uint32_t)p[0] | (uint32_t)p[1] << 8 |
+			 (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
 }
 
 /* --- where instructions start in front of a place --- */
@@ -91,6 +98,18 @@ static void votes_cast(struct votes *v)
 	}
 }
 
+/* add %al,(%rax) is what zeros look like. Most came by some: data. */
+static bool votes_saw_zeros(const struct patch_text *t, const struct votes *v)
+{
+	const uint8_t *p = t->bytes + v->first;
+
+	for (size_t k = 0; k + 1 < v->n; k++)
+		if (!p[k] && !p[k + 1] &&
+		    v->weight[k] * VOTES_SHARE >= v->total)
+			return true;
+	return false;
+}
+
 /* Ask about the instructions in front of offset at. False: too few know. */
 static bool votes_take(const struct patch_text *t, size_t at, struct votes *v)
 {
@@ -99,7 +118,8 @@ static bool votes_take(const struct patch_text *t, size_t at, struct votes *v)
 	v->voters = v->total = 0;
 	votes_decode(t, v);
 	votes_cast(v);
-	return v->voters >= VOTES_MIN && v->total * VOTES_SHARE >= v->voters;
+	return v->voters >= VOTES_MIN && v->total * VOTES_SHARE >= v->voters &&
+	       !votes_saw_zeros(t, v);
 }
 
 /* --- moving what is in front of the site --- */
@@ -144,29 +164,90 @@ static void move_note(const struct patch_text *t, const struct votes *v,
 		p->old[k] = p->code[k];
 }
 
-static int plan_move(const struct patch_text *t, size_t at,
-		     struct patch_plan *p)
+/* Does i, which ends at offset next, jump to between lo and hi? */
+static bool leads_into(const struct patch_text *t, const struct insn *i,
+		       size_t next, uint64_t lo, uint64_t hi)
 {
-	struct votes v;
+	uint64_t to = t->base + next + (uint64_t)(int64_t)i->rel;
+
+	return (i->kind == INSN_JMP || i->kind == INSN_BRANCH ||
+		i->kind == INSN_CALL) &&
+	       to > lo && to < hi;
+}
+
+/*
+ * Is there a jump into what will be overwritten, around here? Code that
+ * overlaps so is rare, but a branch over a lock prefix is well known.
+ */
+static bool jumped_into(const struct patch_text *t, const struct votes *v,
+			size_t site, uint64_t lo, uint64_t hi)
+{
 	struct insn i;
-	size_t k;
 
-	if (!votes_take(t, at, &v))
+	for (size_t k = 0; k < v->n; k++)
+		if (v->len[k] && v->weight[k] * VOTES_SHARE >= v->total &&
+		    !insn_decode(t->bytes + v->first + k, v->n - k, &i) &&
+		    leads_into(t, &i, v->first + k + i.len, lo, hi))
+			return true;
+	for (size_t at = site + PATCH_SITE; at < t->len; at += i.len)
+		if (insn_decode(t->bytes + at, t->len - at, &i))
+			return false;
+		else if (leads_into(t, &i, at + i.len, lo, hi))
+			return true;
+	return false;
+}
+
+/* Padding in front of an entry or a jump's target: nobody comes by there. */
+static bool aligns(const struct patch_text *t, size_t end, const struct insn *i)
+{
+	return i->kind == INSN_NOP && (t->base + end) % ALIGN == 0;
+}
+
+/*
+ * What loads the number of a call as a rule, if its bytes are in front of the
+ * site. Should the vote say that they are a part of something else, it may be
+ * that data in front of a function has swallowed the function's beginning.
+ */
+static bool contradicts(const struct patch_text *t, size_t at,
+			const struct votes *v)
+{
+	const uint8_t *p = t->bytes + at;
+	size_t n = v->n;
+
+	if (n >= 6 && p[-5] == 0xb8 && load_32(p - 4) >= 0 &&
+	    load_32(p - 4) < CALLS_MAX)
+		return v->weight[n - 5] != v->total &&
+		       ((p[-6] & 0xf0) != 0x40 || v->weight[n - 6] != v->total);
+	return n >= 2 && (p[-2] == 0x31 || p[-2] == 0x33) && p[-1] == 0xc0 &&
+	       v->weight[n - 2] != v->total;
+}
+
+static int plan_move(const struct patch_text *t, size_t at,
+		     const struct votes *v, struct patch_plan *p)
+{
+	struct insn i;
+	size_t k = v->n;
+
+	if (contradicts(t, at, v))
 		return PATCH_UNCERTAIN;
-	k = v.n;
-	for (uint32_t n = 0; n < PATCH_NMOVED; n++) {
-		size_t before = votes_before(&v, k);
 
-		if (before == v.n)
+	for (uint32_t n = 0; n < PATCH_NMOVED; n++) {
+		size_t before = votes_before(v, k);
+		uint64_t start = t->base + v->first + before;
+
+		if (before == v->n)
 			return n ? PATCH_NO_SPACE : PATCH_UNCERTAIN;
-		if (v.n - before > PATCH_MOVED ||
-		    !may_move(t, v.first + before, k - before, &i))
+		if (v->n - before > PATCH_MOVED ||
+		    !may_move(t, v->first + before, k - before, &i) ||
+		    aligns(t, v->first + k, &i))
 			return PATCH_NO_SPACE;
 		k = before;
-		if (v.len[k] >= PATCH_JUMP) {
-			move_note(t, &v, k, p);
-			return PATCH_OK;
-		}
+		if (v->len[k] < PATCH_JUMP)
+			continue;
+		if (jumped_into(t, v, at, start, start + v->len[k]))
+			return PATCH_NO_SPACE;
+		move_note(t, v, k, p);
+		return PATCH_OK;
 	}
 	return PATCH_NO_SPACE;
 }
@@ -253,13 +334,17 @@ int patch_plan(const struct patch_text *t, uint64_t site, uint32_t forms,
 {
 	size_t at = site - t->base;
 	int why = PATCH_NO_SPACE;
+	struct votes v;
 
 	if (site < t->base || at >= t->len || !at_site(t, at) ||
 	    is_restorer(t, at))
 		return PATCH_NO_SITE;
 	*out = (struct patch_plan){ .site = site };
+	/* With a prefix it starts earlier, where it is no site. */
+	if (!votes_take(t, at, &v))
+		return PATCH_UNCERTAIN;
 	if (forms & PATCH_MOVE)
-		why = plan_move(t, at, out);
+		why = plan_move(t, at, &v, out);
 	if (why && (forms & PATCH_PAD) && !plan_pad(t, at, out))
 		why = PATCH_OK;
 	return why;
@@ -301,12 +386,6 @@ static uint32_t distance(struct code *c, uint64_t to, uint64_t from)
 	return (uint32_t)d;
 }
 
-static int32_t load_32(const uint8_t *p)
-{
-	return (int32_t)((uint32_t)p[0] | (uint32_t)p[1] << 8 |
-			 (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
-}
-
 /* One moved instruction, which may refer to memory relative to itself. */
 static void put_moved(struct code *c, const struct patch_plan *p, uint32_t i)
 {
@@ -341,6 +420,20 @@ static void put_return(struct code *c, uint64_t ret)
 	put_32(c, distance(c, ret, c->base + c->n + 4));
 }
 
+/*
+ * %r11 = the flags, as after a call, but for DF, which is clear at any call of
+ * a function; %rax and %rcx are free here, and no flag changes:
+ * lahf; movzbl %ah,%ecx; mov $0,%eax; seto %ah; lea 0x200(%rcx,%rax,8),%r11
+ */
+static void put_flags(struct code *c)
+{
+	PUT(c, 0x9f);
+	PUT(c, 0x0f, 0xb6, 0xcc);
+	PUT(c, 0xb8, 0, 0, 0, 0);
+	PUT(c, 0x0f, 0x90, 0xc4);
+	PUT(c, 0x4c, 0x8d, 0x9c, 0xc1, 0, 2, 0, 0);
+}
+
 static void put_answer(struct code *c, const struct patch_stub *s)
 {
 	if (s->kind == PATCH_STUB_GETPID) {
@@ -366,6 +459,9 @@ int patch_emit(const struct patch_plan *p, const struct patch_stub *s,
 	}
 	marks->body = (uint8_t)c.n;
 	put_count(&c, s->hits);
+	marks->load = (uint8_t)c.n;
+	if (s->kind != PATCH_STUB_CALL)
+		put_flags(&c);
 	put_return(&c, ret);
 	if (s->kind == PATCH_STUB_CALL) {
 		PUT(&c, 0x65, 0xff, 0x24, 0x25); /* jmp *%gs:entry */

@@ -22,8 +22,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PATCH_MOVE 1U
-#define PATCH_PAD  2U
+#include "stats.h"
+
+#define PATCH_MOVE AZ_SITE_MOVE
+#define PATCH_PAD  AZ_SITE_PAD
 
 /* Bytes on each side of the site that a plan can make use of. */
 #define PATCH_REACH 160U
@@ -35,10 +37,10 @@
 #define PATCH_LONGEST 15U /* the first of them */
 
 /* Why there is no plan. */
-#define PATCH_OK        0
-#define PATCH_NO_SITE   1 /* no syscall instruction, or a signal's restorer */
-#define PATCH_NO_SPACE  2 /* nothing before it to move, no padding in reach */
-#define PATCH_UNCERTAIN 3 /* instructions before it have no certain start */
+#define PATCH_OK        AZ_SITE_OK
+#define PATCH_NO_SITE   AZ_SITE_NONE
+#define PATCH_NO_SPACE  AZ_SITE_NO_SPACE
+#define PATCH_UNCERTAIN AZ_SITE_UNCERTAIN
 
 /* A piece of the program's text: bytes[i] is at base + i. */
 struct patch_text {
@@ -70,9 +72,9 @@ int patch_plan(const struct patch_text *t, uint64_t site, uint32_t forms,
 	       struct patch_plan *out);
 
 /* What a stub is made of besides the plan. */
-#define PATCH_STUB_CALL   0 /* into the unikernel */
-#define PATCH_STUB_GETPID 1 /* the answer is in the per-core block */
-#define PATCH_STUB_GETTID 2
+#define PATCH_STUB_CALL   AZ_SITE_CALL
+#define PATCH_STUB_GETPID AZ_SITE_GETPID
+#define PATCH_STUB_GETTID AZ_SITE_GETTID
 
 struct patch_stub {
 	uint64_t at; /* where it will be */
@@ -90,6 +92,7 @@ struct patch_stub {
 struct patch_marks {
 	uint8_t at[PATCH_NMOVED]; /* of the moved instructions */
 	uint8_t body;   /* they are done: as at the site, but %rcx and %r11 */
+	uint8_t load;   /* the answer is about to be loaded */
 	uint8_t answer; /* as after the site; = len if the unikernel does it */
 	uint8_t len;
 };

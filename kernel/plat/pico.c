@@ -15,6 +15,7 @@
 #include <asm/prctl.h>
 #include <asm/unistd.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <linux/prctl.h>
 
 #include "core.h"
@@ -364,6 +365,21 @@ void mon_core_init(struct core *c)
 	AZ_ASSERT(call(__NR_prctl, PR_SET_SYSCALL_USER_DISPATCH,
 		       PR_SYS_DISPATCH_ON, text, (uint64_t)text_end - text, 0,
 		       0) == 0);
+}
+
+int mon_patch(uint64_t addr, const uint8_t *bytes, size_t n)
+{
+	long r = call(__NR_pwrite64, (uint64_t)(int64_t)BOOT->mem_fd,
+		      (uint64_t)bytes, n, addr, 0, 0);
+
+	return r < 0 ? (int)r : r == (long)n ? 0 : -EFAULT;
+}
+
+int mon_sync_cores(void)
+{
+	return (int)call(__NR_membarrier,
+			 MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0, 0, 0,
+			 0);
 }
 
 void mon_halt(uint64_t deadline)

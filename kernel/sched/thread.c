@@ -15,6 +15,7 @@
 #include "sched/futex.h"
 #include "sched/sched.h"
 #include "sched/vector.h"
+#include "sys/patch.h"
 
 #define FIRST_TID  0x400001
 #define LAST_TID   0xfffffff /* the CPU clock of a thread is ~tid << 3 */
@@ -201,6 +202,7 @@ void thread_exit(int status)
 
 void process_exit(int wstatus)
 {
+	patch_publish();
 	STATS->exit_status = (uint32_t)wstatus;
 	/* Pairs with the tools' acquire: the status is there. */
 	__atomic_store_n(&STATS->exited, 1, __ATOMIC_RELEASE);

@@ -17,6 +17,7 @@
 #include "sched/sched.h"
 #include "sched/stop.h"
 #include "sys/itimer.h"
+#include "sys/patch.h"
 #include "sys/sys.h"
 
 #define ALLOWED                                                            \
@@ -128,6 +129,7 @@ void fork_child(struct thread *t)
 	t->offload_result = 0;
 	stop_reset();
 	pool_fork_child();
+	patch_fork_child();
 	futex_fork_child();
 	ipc_fork_child(t);
 	signal_fork_child(t);

@@ -9,6 +9,7 @@
 #include "core.h"
 #include "sched/sched.h"
 #include "sys/dispatch.h"
+#include "sys/patch.h"
 #include "sys/sys.h"
 
 void trap(uint32_t vec, uint64_t error, uint64_t addr, struct az_frame *frame)
@@ -18,14 +19,19 @@ void trap(uint32_t vec, uint64_t error, uint64_t addr, struct az_frame *frame)
 	switch (vec) {
 	case AZ_VEC_SYSCALL:
 		c->stats->traps++;
+		patch_trap(frame);
 		syscall_dispatch(frame);
 		syscall_finish(frame);
 		break;
 	case AZ_VEC_KICK:
 		c->stats->upcalls++;
+		patch_rip(frame);
 		frame->orig_rax = ~0ULL;
 		break; /* exit_work does the rest */
 	default:
+		if (vec == AZ_VEC_BP && patch_int3(frame))
+			break;
+		patch_rip(frame);
 		c->stats->faults++;
 		frame->orig_rax = ~0ULL;
 		signal_fault(vec, error, addr, frame);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * text.c - writing program text while other cores may run it.
+ *
+ * Other cores see code bytes change in any order, and may have fetched some
+ * already (Intel SDM 3 §8.1.3). So, as Linux does it (text_poke_bp): int3 over
+ * the first byte; every core serialized; the rest; every core serialized; the
+ * first byte. Who runs into the int3 tries again (patch_int3). With one core
+ * none of this is needed: it is here, not there, and its way back to the
+ * program (iretq) serializes.
+ *
+ * One writer at a time: the lock of mm.
+ */
+#include "patch/text.h"
+
+#include "core.h"
+#include "lib/errno.h"
+#include "monitor.h"
+
+#define INT3    0xcc
+#define HISTORY 64U
+
+/* Where int3 has been of late; written under the lock, read without. */
+static uint64_t history[HISTORY];
+static uint32_t nhistory;
+
+static bool alone(void)
+{
+	/* Cores are asked for by others that run, so by nobody now. */
+	return __atomic_load_n(&BOOT->want_cores, __ATOMIC_SEQ_CST) <= 1;
+}
+
+int text_quiet(uint64_t addr, const uint8_t *bytes, size_t n)
+{
+	return mon_patch(addr, bytes, n);
+}
+
+bool text_was_written(uint64_t addr)
+{
+	for (uint32_t i = 0; i < HISTORY; i++)
+		if (__atomic_load_n(&history[i], __ATOMIC_RELAXED) == addr)
+			return true;
+	return false;
+}
+
+int text_write(uint64_t addr, const uint8_t *old, const uint8_t *bytes,
+	       size_t n)
+{
+	const uint8_t int3 = INT3;
+	int err;
+
+	if (alone())
+		return mon_patch(addr, bytes, n);
+	/* What can fail fails here, where nothing has changed: the pages
+	 * become private, and cores can be serialized. */
+	err = mon_patch(addr, old, n);
+	if (!err)
+		err = mon_sync_cores();
+	if (err)
+		return err;
+	__atomic_store_n(&history[nhistory++ % HISTORY], addr,
+			 __ATOMIC_SEQ_CST);
+	AZ_ASSERT(!mon_patch(addr, &int3, 1));
+	AZ_ASSERT(!mon_sync_cores());
+	AZ_ASSERT(!mon_patch(addr + 1, bytes + 1, n - 1));
+	AZ_ASSERT(!mon_sync_cores());
+	AZ_ASSERT(!mon_patch(addr, bytes, 1));
+	AZ_ASSERT(!mon_sync_cores());
+	return 0;
+}
+
+void text_leave(void)
+{
+	if (alone())
+		return;
+	/*
+	 * A kick is pending before the interrupt that serializes, so it is
+	 * taken at its end; a core that is kicked already is in the unikernel
+	 * or about to be.
+	 */
+	for (uint32_t i = 0; i < BOOT->ncores; i++)
+		if (i != core_self()->az.index && core_at(i)->az.started)
+			mon_kick(i);
+	mon_sync_cores();
+}
