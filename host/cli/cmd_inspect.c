@@ -11,6 +11,7 @@
 
 #include "cli/cli.h"
 #include "cli/describe.h"
+#include "cli/sites.h"
 #include "cli/subject.h"
 #include "cli/table.h"
 #include "lib/error.h"
@@ -77,9 +78,14 @@ static json_t *inspect_json(const struct subject *s)
 
 	if (s->live && s->pid > 0)
 		(void)json_object_set_new(o, "owner", inspect_owner(s));
-	if (stats && subject_stats(s, stats) == 0)
-		(void)json_object_set_new(
-		    o, "counters", describe_stats(stats, s->info.ncores));
+	if (stats && subject_stats(s, stats) == 0) {
+		json_t *counters = describe_stats(stats, s->info.ncores);
+
+		if (s->live && s->pid > 0)
+			sites_name_files(json_object_get(counters, "sites"),
+					 s->pid);
+		(void)json_object_set_new(o, "counters", counters);
+	}
 	free(stats);
 	return o;
 }
@@ -243,6 +249,8 @@ static void print_text(const json_t *o)
 		     (double)number_at(counters, "start_ns") / 1e6);
 	print_cores(counters);
 	print_calls(counters);
+	(void)printf("\n");
+	sites_print(json_object_get(counters, "sites"));
 }
 
 static int inspect_all(const struct option_parser *p, bool json)

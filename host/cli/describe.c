@@ -15,6 +15,7 @@
 #include "boot.h"
 #include "call.h"
 #include "calls.h"
+#include "cli/sites.h"
 #include "lib/error.h"
 #include "lib/name.h"
 
@@ -219,6 +220,28 @@ static uint64_t calls_made(const struct az_stats *stats, int nr)
 	return n;
 }
 
+/* Calls that a stub answered were not counted as such. */
+static uint64_t calls_all(const struct az_stats *stats, int nr)
+{
+	uint64_t n = calls_made(stats, nr);
+
+	if (nr == AZ_SYS_getpid)
+		n += sites_kind_hits(stats, AZ_SITE_GETPID);
+	else if (nr == AZ_SYS_gettid)
+		n += sites_kind_hits(stats, AZ_SITE_GETTID);
+	return n;
+}
+
+static uint64_t calls_total(const struct az_stats *stats)
+{
+	uint64_t n = 0;
+	int nr;
+
+	for (nr = 0; nr < AZ_STATS_NCALLS; nr++)
+		n += calls_all(stats, nr);
+	return n;
+}
+
 static json_t *describe_calls(const struct az_stats *stats)
 {
 	json_t *o = json_object();
@@ -227,7 +250,7 @@ static json_t *describe_calls(const struct az_stats *stats)
 	int nr;
 
 	for (nr = 0; nr < AZ_STATS_NCALLS; nr++) {
-		n = calls_made(stats, nr);
+		n = calls_all(stats, nr);
 		if (!n || snprintf(number, sizeof(number), "%d", nr) < 0)
 			continue;
 		(void)json_object_set_new(
@@ -247,7 +270,9 @@ json_t *describe_stats(const struct az_stats *stats, uint32_t ncores)
 		    cores, describe_core(&stats->core[i], total, &local));
 	if (stats->enter_mono_ns > stats->start_mono_ns)
 		start = stats->enter_mono_ns - stats->start_mono_ns;
-	return json_pack("{s:o, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o}",
+	local += sites_kind_hits(stats, AZ_SITE_GETPID) +
+		 sites_kind_hits(stats, AZ_SITE_GETTID);
+	return json_pack("{s:o, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o}",
 			 "memory_committed", json_count(stats->mem_committed),
 			 "memory_peak", json_count(stats->mem_peak),
 			 "memory_limit", json_count(stats->mem_limit),
@@ -255,7 +280,8 @@ json_t *describe_stats(const struct az_stats *stats, uint32_t ncores)
 			 (int)stats->nthreads, "cores_started",
 			 (int)stats->cores_started, "total",
 			 describe_counters(total, local), "cores", cores,
-			 "calls", describe_calls(stats));
+			 "calls", describe_calls(stats), "sites",
+			 sites_describe(stats, calls_total(stats)));
 }
 
 const char *describe_state(const struct subject *s)

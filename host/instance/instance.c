@@ -36,6 +36,7 @@
 #include "offload/check.h"
 #include "offload/creds.h"
 #include "offload/worker.h"
+#include "patch/hits.h"
 #include "plat/plat.h"
 #include "ring.h"
 #include "sandbox/sandbox.h"
@@ -564,8 +565,10 @@ _Noreturn static void serve(void)
 		serve_requests();
 		pfd.fd = control_fd;
 		if (ppoll(&pfd, 1, BOOT->want_cancel ? &again : NULL, &none) >
-		    0)
+		    0) {
+			hits_collect(cores_started);
 			registry_serve(control_fd, stats_fd, &info);
+		}
 	}
 }
 

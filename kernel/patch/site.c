@@ -357,7 +357,10 @@ static int look(uint64_t addr, uint64_t *near)
 	int why = PATCH_OK;
 
 	mm_lock();
-	s = mm_find_locked(addr, &v) ? site_note(addr, &v) : NULL;
+	/* The vDSO is ours, and calls by a jump where it matters. */
+	s = mm_find_locked(addr, &v) && !(v.flags & VMA_VDSO)
+		? site_note(addr, &v)
+		: NULL;
 	if (s && s->traps + 1 >= s->next_try)
 		why = site_try(s, &v, &p);
 	mm_unlock();
