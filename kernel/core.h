@@ -63,6 +63,11 @@ struct core {
 	uint32_t nwaiting; /* threads that wait for this core's ring */
 	uint32_t up; /* == az_boot.pid: takes threads; not so after a fork */
 	struct thread *moving; /* to another core, once this one let it go */
+	/*
+	 * Ready, and before all of rq: this core's alone, so that passing the
+	 * core on takes no lock. Others may look whether it is NULL.
+	 */
+	struct thread *next;
 	_Alignas(64) struct runqueue rq;
 	struct spinlock timers_lock; /* guards timers */
 	struct list timers;          /* armed, by deadline */
@@ -105,6 +110,13 @@ static inline struct core *core_self(void)
 static inline struct core *core_at(uint32_t i)
 {
 	return (struct core *)(AZ_CORE_BASE + i * AZ_CORE_STRIDE);
+}
+
+/* core_waits - does a thread wait for c? */
+static inline bool core_waits(const struct core *c)
+{
+	return __atomic_load_n(&c->next, __ATOMIC_RELAXED) ||
+	       __atomic_load_n(&c->rq.len, __ATOMIC_RELAXED);
 }
 
 /* Inside a core's stride: stacks of the platform's handler and of booting. */

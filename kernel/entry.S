@@ -78,8 +78,7 @@ syscall_entry:
 	movq %r9, L_ARGS+40(%rsp)
 	movq %rax, R_ORIG(%r11)
 	movq %rcx, R_RIP(%r11)
-	testb $FLAGS_DF >> 8, R_FLAGS+1(%r11)
-	jnz entry_full
+	cld
 	cmpq $LIGHT_CALLS, %rax
 	jae entry_full
 	leaq syscall_light(%rip), %rdx
@@ -103,6 +102,8 @@ light_begin:
 	jne light_exit
 	/* OF first: sahf leaves it alone, and mov all of them. */
 	movzbl LIGHT_SIZE+R_FLAGS+1(%rsp), %eax
+	testb $FLAGS_DF >> 8, %al
+	jnz light_exit
 	andl $FLAGS_OF >> 8, %eax
 	shll $3, %eax
 	addb %al, %al		/* 64 + 64: OF; 0 + 0: none */
@@ -155,7 +156,6 @@ light_end:
 
 /* A call that is not light, %r11 the frame. */
 entry_full:
-	cld
 	movq %rax, R_RAX(%r11)
 	frame_fill
 	movq %r11, %rsp

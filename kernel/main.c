@@ -39,6 +39,7 @@ static void core_init(struct core *c)
 	list_init(&c->timers);
 	c->timer_at = AZ_NO_DEADLINE;
 	c->tick = 0;
+	c->next = NULL;
 	c->vector_full = 1; /* nobody knows */
 	ring_init(c);
 	c->current = boot_thread(c);

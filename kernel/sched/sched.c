@@ -98,7 +98,7 @@ static void rq_insert(struct core *c, struct thread *t, bool first)
 	spin_lock(&c->rq.lock);
 	t->state = THREAD_READY;
 	list_insert(first || t->woken ? rq_second(c) : &c->rq.ready, &t->rq);
-	__atomic_store_n(&c->rq.len, c->rq.len + 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->rq.len, c->rq.len + 1, __ATOMIC_RELAXED);
 	spin_unlock(&c->rq.lock);
 }
 
@@ -286,13 +286,15 @@ static bool goes_on(struct core *c)
 		c->stolen = 0;
 		cur->eager = MIN(cur->eager + EAGER, EAGER_MAX);
 	}
-	return __atomic_load_n(&c->rq.len, __ATOMIC_RELAXED) ||
-	       cur->eager >= EAGER;
+	return core_waits(c) || cur->eager >= EAGER;
 }
 
 static void place_here(struct core *c, struct thread *t)
 {
-	rq_push(c, t);
+	if (!core_waits(c))
+		__atomic_store_n(&c->next, t, __ATOMIC_RELAXED);
+	else
+		rq_push(c, t);
 	if (c->current->state == THREAD_RUNNING)
 		tick_need(c, c->current->eager ? TICK_SOON_NS : TICK_LATER_NS);
 }
@@ -320,8 +322,21 @@ static void place(struct thread *t)
 	} else {
 		/* Left with this core until one that t may use comes up. */
 		want_core(t);
-		place_here(self, t);
+		rq_push(self, t);
 	}
+}
+
+void sched_share_next(void)
+{
+	struct core *c = core_self();
+	struct thread *t = c->next;
+
+	if (!t)
+		return;
+	__atomic_store_n(&c->next, NULL, __ATOMIC_RELAXED);
+	t->woken = 1;
+	if (may_run_on(t, c->az.index) || !place_elsewhere(t))
+		rq_insert(c, t, true);
 }
 
 /*
@@ -376,6 +391,25 @@ void sched_start(struct thread *t)
 
 /* --- switching --- */
 
+/* mon_get_fs and mon_set_fs where the CPU lets the program do the same */
+static uint64_t fs_get(void)
+{
+	uint64_t base;
+
+	if (unlikely(!(BOOT->flags & AZ_BOOT_FSGSBASE)))
+		return mon_get_fs();
+	__asm__ volatile("rdfsbase %0" : "=r"(base));
+	return base;
+}
+
+static void fs_set(uint64_t base)
+{
+	if (unlikely(!(BOOT->flags & AZ_BOOT_FSGSBASE)))
+		mon_set_fs(base);
+	else
+		__asm__ volatile("wrfsbase %0" ::"r"(base));
+}
+
 /* The current thread's processor time up to now, which is clock_ticks. */
 static void account(struct thread *cur, uint64_t now)
 {
@@ -386,7 +420,7 @@ static void account(struct thread *cur, uint64_t now)
 /* What may have come up while the thread that this core now runs did not. */
 static void look_again(struct core *c)
 {
-	if (__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED))
+	if (core_waits(c))
 		tick_need(c, GRAIN_NS);
 	if (unlikely(signal_pending()))
 		__atomic_store_n(&c->az.pending, 1, __ATOMIC_RELAXED);
@@ -406,8 +440,10 @@ void sched_arrived(void)
 		bool dead = prev->state == THREAD_DEAD;
 
 		/*
-		 * Pairs with rq_take: registers are saved before; and with
-		 * wake_on_core: the queue is looked at after.
+		 * Pairs with rq_take: registers are saved before; with
+		 * wake_on_core: the queue is looked at after; and with
+		 * sched_interrupt: this thread's on_core is set before, and
+		 * signals are looked at after.
 		 */
 		__atomic_store_n(&prev->on_core, 0, __ATOMIC_SEQ_CST);
 		if (dead)
@@ -415,8 +451,8 @@ void sched_arrived(void)
 	}
 	if (!c->current->xsave)
 		return; /* where the core booted: nothing of the program's */
-	if (mon_get_fs() != c->current->fs)
-		mon_set_fs(c->current->fs);
+	if (fs_get() != c->current->fs)
+		fs_set(c->current->fs);
 	vector_load(c, c->current);
 	look_again(c);
 }
@@ -433,14 +469,14 @@ static void switch_to(struct core *c, struct thread *t)
 	} else if (cur->state == THREAD_DEAD) {
 		vector_drop(c);
 	} else {
-		cur->fs = mon_get_fs();
+		cur->fs = fs_get();
 		vector_save(c, cur);
 	}
 	t->since = c->turn_from = now;
 	t->state = THREAD_RUNNING;
 	__atomic_store_n(&t->core, c->az.index, __ATOMIC_RELAXED);
-	/* Pairs with sched_interrupt: signals are looked at after this. */
-	__atomic_store_n(&t->on_core, 1, __ATOMIC_SEQ_CST);
+	/* Sched_arrived sees to the order. */
+	__atomic_store_n(&t->on_core, 1, __ATOMIC_RELAXED);
 	c->prev = cur;
 	c->current = t;
 	c->frame = t->frame;
@@ -472,10 +508,31 @@ static bool others_run(const struct core *self, bool *waits)
 			continue;
 		if (!__atomic_load_n(&c->az.halted, __ATOMIC_RELAXED))
 			run = true;
-		if (__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED))
+		if (core_waits(c))
 			*waits = true;
 	}
 	return run;
+}
+
+/*
+ * Threads have waited for other cores for some time. False: for all of them
+ * only as the next one, which its core must put into its queue first.
+ */
+static bool ask_for_work(const struct core *self)
+{
+	for (uint32_t i = 0; i < cores_up(); i++) {
+		const struct core *c = core_at(i);
+
+		if (c != self && __atomic_load_n(&c->rq.len, __ATOMIC_RELAXED))
+			return true;
+	}
+	for (uint32_t i = 0; i < cores_up(); i++) {
+		const struct core *c = core_at(i);
+
+		if (c != self && core_up(c) && core_waits(c))
+			mon_kick(i);
+	}
+	return false;
 }
 
 /* Look for work until `end` (clock_ticks). True: there is some. */
@@ -500,7 +557,7 @@ static bool spin_until(struct core *c, uint64_t end)
 			seen = 0;
 		else if (!seen)
 			seen = now;
-		else if (now - seen > patience)
+		else if (now - seen > patience && ask_for_work(c))
 			return true;
 		if ((int64_t)(now - end) > 0)
 			return false;
@@ -592,7 +649,11 @@ static struct thread *next_of_queue(struct core *c)
 
 	if (__atomic_load_n(&c->az.pending, __ATOMIC_RELAXED))
 		return NULL;
-	t = rq_take(c, c);
+	t = c->next;
+	if (likely(t && may_run_on(t, c->az.index)))
+		__atomic_store_n(&c->next, NULL, __ATOMIC_RELAXED);
+	else
+		t = t ? NULL : rq_take(c, c);
 	if (t && c->current->eager)
 		c->current->eager--;
 	return t;
@@ -620,6 +681,7 @@ static void sched_away(void)
 
 		__atomic_store_n(&c->az.pending, 0, __ATOMIC_SEQ_CST);
 		next = housekeeping();
+		sched_share_next();
 		t = rq_take(c, c);
 		if (!t)
 			t = steal(c);
@@ -670,7 +732,10 @@ int sched_wait(uint64_t deadline, bool interruptible)
 	struct thread *t = thread_self();
 
 	t->timed_out = 0;
-	__atomic_store_n(&t->interruptible, interruptible, __ATOMIC_SEQ_CST);
+	/* Set before signals are looked at; if already, by sched_prepare_lock. */
+	if (!interruptible || !t->interruptible)
+		__atomic_store_n(&t->interruptible, interruptible,
+				 __ATOMIC_SEQ_CST);
 	if (interruptible && signal_pending()) {
 		t->interruptible = 0;
 		sched_cancel();
@@ -686,7 +751,13 @@ int sched_wait(uint64_t deadline, bool interruptible)
 		timer_cancel(&t->timer);
 	if (t->timed_out)
 		return -ETIMEDOUT;
-	return interruptible && signal_pending() ? -EINTR : 0;
+	/* look_again has set pending if there was a signal. */
+	return interruptible &&
+		       __atomic_load_n(&core_self()->az.pending,
+				       __ATOMIC_RELAXED) &&
+		       signal_pending()
+		   ? -EINTR
+		   : 0;
 }
 
 void sched_interrupt(struct thread *t)
@@ -702,17 +773,19 @@ void sched_yield(void)
 {
 	struct core *c = core_self();
 	struct thread *t = c->current;
-	struct thread *next = NULL;
+	struct thread *next;
 
-	if (!__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED)) {
-		/* Whoever yields waits for others: perhaps for one of these. */
-		if (cores_up() > 1)
-			next = steal(c);
-		if (!next)
-			return;
-	}
+	if (!core_waits(c) && cores_up() == 1)
+		return;
+	next = next_of_queue(c);
+	/* Whoever yields waits for others: perhaps for one of these. */
+	if (!next && !core_waits(c) && cores_up() > 1)
+		next = steal(c);
+	if (!next && !core_waits(c))
+		return;
 	t->turn_ns = 0;
-	rq_push(c, t);
+	t->state = THREAD_READY;
+	place_here(c, t);
 	if (next)
 		switch_to(c, next);
 	else
@@ -727,8 +800,7 @@ void sched_displace(struct thread *t)
 	}
 	/* It may be in any queue: rq_take finds it. */
 	for (uint32_t i = 0; i < BOOT->ncores; i++)
-		if (core_up(core_at(i)) &&
-		    __atomic_load_n(&core_at(i)->rq.len, __ATOMIC_RELAXED))
+		if (core_up(core_at(i)) && core_waits(core_at(i)))
 			notify(core_at(i));
 }
 
@@ -813,6 +885,7 @@ void sched_offer(void)
 	struct core *c = core_self();
 	struct thread *t;
 
+	sched_share_next();
 	while (cores_up() > 1 && (t = rq_take(c, c))) {
 		t->woken = 1;
 		if (!place_elsewhere(t)) {
@@ -850,6 +923,7 @@ static void share_core(struct core *c, uint64_t next)
 {
 	uint64_t at;
 
+	sched_share_next();
 	if (__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED)) {
 		c->current->eager = MIN(c->current->eager + EAGER, EAGER_MAX);
 		offer_work(c);

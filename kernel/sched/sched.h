@@ -19,6 +19,18 @@ void sched_prepare(void);
 void sched_cancel(void);
 
 /*
+ * sched_prepare_lock - as sched_prepare for an interruptible wait of who takes
+ * a spinlock next and publishes under it: taking it is barrier enough.
+ */
+static inline void sched_prepare_lock(void)
+{
+	struct thread *t = thread_self();
+
+	__atomic_store_n(&t->state, THREAD_BLOCKED, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->interruptible, 1, __ATOMIC_RELAXED);
+}
+
+/*
  * sched_wait - run others until sched_wake. deadline: CLOCK_MONOTONIC ns or
  * AZ_NO_DEADLINE. 0 when woken, -ETIMEDOUT when the deadline passed first,
  * -EINTR if interruptible and a signal is to be taken.
@@ -40,6 +52,9 @@ void sched_ready(struct thread *t);
  * core, if one has nothing to do, run what waits for this one.
  */
 void sched_offer(void);
+
+/* sched_share_next - let other cores take what is to run next on this one. */
+void sched_share_next(void);
 
 /* sched_start - put a new thread on a core. */
 void sched_start(struct thread *t);

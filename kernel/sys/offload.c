@@ -239,10 +239,10 @@ static long ring_call(uint32_t nr, uint32_t flags, const uint64_t a[6],
 /* Another thread could use this core while a call blocks. */
 static bool others_wait(void)
 {
-	if (!__atomic_load_n(&core_self()->rq.len, __ATOMIC_RELAXED))
+	if (!core_waits(core_self()))
 		return false;
 	sched_offer();
-	return __atomic_load_n(&core_self()->rq.len, __ATOMIC_RELAXED) != 0;
+	return core_waits(core_self());
 }
 
 /*
@@ -487,6 +487,8 @@ long offload(uint32_t nr, const uint64_t a[6])
 	const struct az_call_desc *d = call_desc(nr);
 
 	thread_self()->offload_by = "direct";
+	if (unlikely(core_self()->next))
+		sched_share_next(); /* it may take long */
 	if (unlikely(d->attrs & (AZ_ATTR_CREDS | AZ_ATTR_BLOCK |
 				 AZ_ATTR_SIGPIPE | AZ_ATTR_NESTED)) ||
 	    unlikely(looks_foreign(d, a)) || unlikely(!may_be_direct()))
