@@ -109,7 +109,7 @@ check_manuals()
 	need mandoc
 	# Whether other manuals are installed here says nothing of ours.
 	cd docs/man
-	{ mandoc -Tlint -- *.1 2>&1 || :; } |
+	{ mandoc -Tlint -- *.[13] 2>&1 || :; } |
 	    { grep -vP 'outdated mandoc.db|not found: Xr (?!azalea)' || :; } |
 	    nothing
 }

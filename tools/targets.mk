@@ -79,6 +79,8 @@ BENCH_PROGRAMS := $(BENCHES:%=$(BENCH_DIR)/%) \
 	$(addprefix $(BENCH_DIR)/programs/,hello hello.dynamic idle openmp)
 
 $(BENCH_DIR)/programs/openmp: PCFLAGS += -fopenmp
+$(BENCH_DIR)/ipc: PCFLAGS += -Ilib/include
+$(BENCH_DIR)/ipc: $(B)/lib/libazalea.a
 $(BENCH_DIR)/%.dynamic: bench/%.c bench/bench.c bench/bench.h | $(DEPS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PCFLAGS) -o $@ $(filter %.c %.a,$^)
