@@ -194,6 +194,20 @@ long sys_rt_tgsigqueueinfo(const uint64_t a[6])
 #define PIDFD_SIGNAL_GROUP      2U
 #define FDINFO_MAX              512
 
+/* A descriptor of /proc/PID itself is as good as a pidfd. */
+static bool is_own_proc(int fd)
+{
+	char path[48], own[48], target[48];
+	long n;
+
+	fmt_format(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fmt_format(own, sizeof(own), "/proc/%d", (int)BOOT->pid);
+	n = host_call(AZ_SYS_readlinkat, (uint64_t)AT_FDCWD, (uint64_t)path,
+		      (uint64_t)target, sizeof(target) - 1, 0, 0);
+	target[n > 0 ? n : 0] = '\0';
+	return strcmp(target, own) == 0;
+}
+
 /* From /proc/self/fdinfo/FD, proc(5): the line "Pid:\t123"; or -1. */
 static int pidfd_pid(int fd)
 {
@@ -214,7 +228,7 @@ static int pidfd_pid(int fd)
 	text[n > 0 ? n : 0] = '\0';
 	s = strstr(text, key);
 	if (!s)
-		return -1;
+		return is_own_proc(fd) ? (int)BOOT->pid : -1;
 	for (s += sizeof(key) - 1; *s >= '0' && *s <= '9'; s++)
 		pid = pid * 10 + *s - '0';
 	return pid;

@@ -3,6 +3,7 @@
  * signals.c - handlers: when they run, what they are told, which signals are
  * blocked meanwhile, and the ways to send one to oneself.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -70,6 +71,26 @@ static void check_sending(void)
 	IS(kill(getpid(), 0), 0, "signal 0");
 	IS(count, 6, "does nothing");
 	IS(kill(0, 0), 0, "signal 0 to the group");
+}
+
+/* By what stands for this process: a pidfd, its directory in /proc. */
+static void check_pidfd(void)
+{
+	char path[32];
+	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+	set(SIGUSR2, on_info, 0);
+	IS(syscall(SYS_pidfd_send_signal, fd, SIGUSR2, NULL, 0), 0, "a pidfd");
+	OK(count == 1 && last_sig == SIGUSR2 && last_code == SI_USER,
+	   "arrives before the call returns");
+	close(fd);
+	(void)snprintf(path, sizeof(path), "/proc/%d", (int)getpid());
+	fd = open(path, O_RDONLY | O_DIRECTORY);
+	IS(syscall(SYS_pidfd_send_signal, fd, SIGUSR2, NULL, 0), 0,
+	   "our directory in /proc");
+	OK(count == 2 && last_sig == SIGUSR2 && last_code == SI_USER,
+	   "arrives before the call returns, too");
+	close(fd);
 }
 
 static void on_mask(int sig, siginfo_t *si, void *uc)
@@ -278,6 +299,7 @@ static void check_return_mask(void)
 int main(void)
 {
 	check_sending();
+	check_pidfd();
 	check_mask();
 	check_pending();
 	check_order();
