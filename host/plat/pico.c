@@ -10,6 +10,7 @@
 #include <linux/futex.h>
 #include <linux/prctl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -44,6 +45,13 @@ static int pico_probe(const char **why)
 	return 0;
 }
 
+/* Those whose handler does not return: kernel/plat/pico.c:leave. */
+static bool is_upcall(int sig)
+{
+	return sig == SIGSYS || sig == SIGSEGV || sig == SIGBUS ||
+	       sig == SIGFPE || sig == SIGILL || sig == SIGTRAP;
+}
+
 /*
  * Every signal goes to the unikernel's handler, which passes those of the
  * owner's threads back (az_boot.owner_signal). Signals ignored so far are
@@ -53,9 +61,7 @@ static int take_signals(const struct az_image_header *image)
 {
 	struct kernel_sigaction sa = {
 		.handler = image->pico_signal,
-		.flags = SA_SIGINFO | SA_ONSTACK | KERNEL_SA_RESTORER,
 		.restorer = image->pico_restorer,
-		.mask = ~0ULL,
 	};
 	uint64_t ignored = 0;
 
@@ -64,6 +70,12 @@ static int take_signals(const struct az_image_header *image)
 
 		if (sig == SIGKILL || sig == SIGSTOP)
 			continue;
+		sa.flags = SA_SIGINFO | SA_ONSTACK | KERNEL_SA_RESTORER;
+		sa.mask = ~0ULL;
+		if (is_upcall(sig)) {
+			sa.flags |= SA_NODEFER;
+			sa.mask = 0;
+		}
 		if (syscall(SYS_rt_sigaction, sig, &sa, &old, 8))
 			return -errno;
 		if (old.handler == 1) /* SIG_IGN */
