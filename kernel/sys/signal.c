@@ -350,7 +350,14 @@ bool signal_pending(void)
 	uint64_t set = __atomic_load_n(&t->sig.pending.set, __ATOMIC_SEQ_CST) |
 		       __atomic_load_n(&shared.set, __ATOMIC_SEQ_CST);
 
-	return (set & ~blocked(t)) != 0;
+	if (likely(!(set & ~blocked(t))))
+		return false;
+	/*
+	 * A call that ends because of this must not return before the handler
+	 * has run, though the sender's kick may still be on its way.
+	 */
+	__atomic_store_n(&core_self()->az.pending, 1, __ATOMIC_RELAXED);
+	return true;
 }
 
 uint64_t signal_set(void)

@@ -171,7 +171,10 @@ void signal_force(const struct siginfo *si);
 void signal_fault(uint32_t vec, uint64_t error, uint64_t addr,
 		  struct az_frame *frame);
 
-/* signal_pending - is there a signal that the calling thread must take? */
+/*
+ * signal_pending - is there a signal that the calling thread must take? If so
+ * it is taken on the way out to the program, at the latest.
+ */
 bool signal_pending(void);
 
 /*
