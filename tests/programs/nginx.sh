@@ -36,7 +36,7 @@ http {
 		location /hello { return 200 "hello\n"; }
 		location /old { return 302 /hello; }
 		location /list/ { alias $PWD/root/; autoindex on; }
-		location /no { deny all; }
+		location = /no { deny all; }
 		location /proxy/ { proxy_pass http://127.0.0.1:$port/; }
 		location ~ ^/re/([a-z]+)\$ { return 200 "\$1 \$request_method\n"; }
 	}
@@ -90,7 +90,6 @@ requests()
 mkdir root
 words 5000 >root/text.txt
 bytes 3000000 >root/big
-echo '<p>index</p>' >root/index.html
 
 title 'one process'
 config off 1 ''

@@ -30,7 +30,7 @@ finish()
 }
 cli()
 {
-	redis-cli -s "$PWD/sock" "$@"
+	redis-cli -s sock "$@"
 }
 
 title 'values of every type'
@@ -107,7 +107,7 @@ cli dbsize >size
 cli get key4711
 cli lrange list 0 -1
 cli get in-the-log
-redis-benchmark -s "$PWD/sock" -n 4000 -c 20 -P 4 -q -t set,get,lpush,lrange_100 |
+redis-benchmark -s sock -n 120 -c 10 -q -t set,get,lrange_100 |
     tr '\r' '\n' | grep -c 'requests per second'
 finish nosave
 
@@ -134,13 +134,13 @@ RUN_SERVER=$RUN
 RUN=
 start
 RUN=$RUN_SERVER
-try redis-cli -s "$PWD/sock" set a 1
-try redis-cli -s "$PWD/sock" incr a
-try redis-cli -s "$PWD/sock" --pipe <many | tail -n 1
+try redis-cli -s sock set a 1
+try redis-cli -s sock incr a
+try redis-cli -s sock --pipe <many | tail -n 1
 # shellcheck disable=SC2086
-$RUN redis-benchmark -s "$PWD/sock" -n 2000 -c 10 -q -t set,get,incr |
+$RUN redis-benchmark -s sock -n 2000 -c 10 -q -t set,get,incr |
     tr '\r' '\n' | grep -c 'requests per second'
 # shellcheck disable=SC2086
-$RUN redis-benchmark -s "$PWD/sock" -n 2000 -c 10 --threads 2 -q -t ping |
+$RUN redis-benchmark -s sock -n 2000 -c 10 --threads 2 -q -t ping |
     tr '\r' '\n' | grep -c 'requests per second'
 finish nosave
