@@ -236,10 +236,52 @@ static void check_sleepers(void)
 		MUST(pthread_join(t[i], NULL) == 0);
 }
 
+/*
+ * A thread that makes calls, then spins until others have had a turn: whatever
+ * wanted its core's attention during a call must not be forgotten after it.
+ */
+static volatile int turns[2], turns_end;
+
+static void *take_turns(void *arg)
+{
+	while (!turns_end)
+		turns[(intptr_t)arg]++;
+	return NULL;
+}
+
+static void check_calls_then_spin(void)
+{
+	pthread_t t[2];
+	int fd[2];
+	char c;
+
+	MUST(pipe(fd) == 0);
+	for (intptr_t i = 0; i < 2; i++)
+		MUST(pthread_create(&t[i], NULL, take_turns, (void *)i) == 0);
+	for (int i = 0; i < 40; i++) {
+		int64_t end = now_ns(CLOCK_MONOTONIC) + i % 8 * 500000;
+		int seen[2];
+
+		do {
+			MUST(write(fd[1], "x", 1) == 1);
+			MUST(read(fd[0], &c, 1) == 1);
+		} while (now_ns(CLOCK_MONOTONIC) < end);
+		seen[0] = turns[0];
+		seen[1] = turns[1];
+		while (turns[0] == seen[0] || turns[1] == seen[1])
+			;
+	}
+	turns_end = 1;
+	for (int i = 0; i < 2; i++)
+		MUST(pthread_join(t[i], NULL) == 0);
+	OK(1, "a thread that has made calls gives way to others");
+}
+
 int main(void)
 {
 	check_spin_wait();
 	check_chain();
+	check_calls_then_spin();
 	check_registers();
 	check_fair();
 	check_sleepers();
