@@ -951,6 +951,14 @@ void sched_set_timer(uint64_t at)
 	mon_timer(at);
 }
 
+void sched_remember(void)
+{
+	struct core *c = core_self();
+
+	if (__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED))
+		tick_need(c, GRAIN_NS);
+}
+
 uint64_t sched_look(void)
 {
 	__atomic_store_n(&core_self()->az.pending, 0, __ATOMIC_SEQ_CST);

@@ -100,6 +100,12 @@ void sched_set_timer(uint64_t at);
  */
 uint64_t sched_look(void);
 
+/*
+ * sched_remember - after sched_look, on the way to what need not end in
+ * exit_work: threads that wait for this core still get it in time.
+ */
+void sched_remember(void);
+
 /* thread_cpu_ns - processor time that t has used. */
 uint64_t thread_cpu_ns(struct thread *t);
 

@@ -347,6 +347,7 @@ static long call_blocking(uint32_t nr, const uint64_t args[6])
 			if (arg >= 0)
 				timeout_shorten(a, arg, &since);
 		} while (!others_wait());
+		sched_remember();
 	}
 	return ring_offload(nr, a);
 }

@@ -124,8 +124,7 @@ done
 cli lpush queue item
 wait "$blocked"
 cat popped
-kill "$subscriber"
-wait "$subscriber" || true
+{ kill "$subscriber"; wait "$subscriber" || true; } 2>kill.err
 tail -n 1 heard
 finish nosave
 
