@@ -11,6 +11,7 @@ config()
 {
 	port=$(free_port)
 	cat >nginx.conf <<END
+user root root;
 daemon off;
 master_process $1;
 worker_processes $2;
@@ -129,11 +130,16 @@ config off 1 ''
 start
 RUN=$RUN_CLIENT
 url=http://127.0.0.1:$port
-try curl -s "$url/hello"
-try curl -s -L -w '%{http_code}\n' "$url/old"
-try curl -s -Z --parallel-max 4 "$url/hello?[1-10]"
-try curl -s -o got "$url/big" && cmp got root/big
-try curl -s -f "$url/none"
-try curl -s -m 5 http://127.0.0.1:1/
+# shellcheck disable=SC2086
+run()
+{
+	status $RUN curl -s --no-progress-meter "$@"
+}
+run "$url/hello"
+run -L -w '%{http_code}\n' "$url/old"
+run -Z --parallel-max 4 "$url/hello?[1-10]" | sort
+run -o got "$url/big" && cmp got root/big
+run -f "$url/none"
+run -m 5 http://127.0.0.1:1/
 kill -TERM "$server"
 status wait "$server"
