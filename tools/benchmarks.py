@@ -105,6 +105,8 @@ def page(result):
         if len(lines) > 2:
             yield f"## {title}\n"
             yield "\n".join(lines) + "\n"
+        if len(lines) > 2 and title == "Noise":
+            yield "![FWQ, FTQ and Hourglass, side by side](noise.svg)\n"
     yield "## The machine\n"
     yield "\n".join(f"- {key}: {value}"
                     for key, value in result["machine"].items()) + "\n"

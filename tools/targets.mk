@@ -116,6 +116,7 @@ benchmarks: bench-build
 	$(Q)$(B)/azalea bench -o json --plot $(B)/bench.svg $(BENCHFLAGS) all \
 	    >$(B)/bench.json
 	$(Q)$(B)/azalea bench --plot docs/noise.svg $(BENCHFLAGS) fwq ftq hourglass
+	$(Q)sed -i '1a <!-- SPDX-License-Identifier: MIT -->' docs/noise.svg
 	$(Q)tools/benchmarks.py $(B)/bench.json docs/benchmarks.md
 
 # --- generated from the table of calls ---------------------------------------
