@@ -33,7 +33,7 @@
 #define AZ_BOOT_XSAVE    (1U << 4) /* OSXSAVE: xgetbv, xsave, xrstor work */
 #define AZ_BOOT_STRICT_UNMAP (1U << 8) /* each munmap is one of the host's */
 #define AZ_BOOT_XSAVEC   (1U << 5) /* xsavec too */
-#define AZ_BOOT_XINUSE   (1U << 6) /* xgetbv tells what is in use */
+#define AZ_BOOT_XINUSE   (1U << 7) /* xgetbv tells what is in use */
 
 #define AZ_BOOT_NOPATCH  (1U << 6) /* leave call sites as they are */
 
