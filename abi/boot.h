@@ -35,7 +35,7 @@
 #define AZ_BOOT_XSAVEC   (1U << 5) /* xsavec too */
 #define AZ_BOOT_XINUSE   (1U << 7) /* xgetbv tells what is in use */
 
-#define AZ_BOOT_NOPATCH  (1U << 6) /* leave call sites as they are */
+#define AZ_BOOT_NOPATCH  (1U << 7) /* leave call sites as they are */
 
 #define AZ_INBOX 128U /* entries of az_boot.inbox */
 

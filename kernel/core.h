@@ -33,6 +33,8 @@ struct slab;
 
 /* Slabs that a core cuts small mappings from: with 8, up to 16 MiB. */
 #define POOL_SLABS 8
+/* Ranges that a core remembers to have dropped; a power of two. */
+#define DROPPED 16
 
 /* Threads that are ready to run on this core. lock guards all of it. */
 struct runqueue {
@@ -75,6 +77,8 @@ struct core {
 	struct slab *slab[POOL_SLABS];
 	uint64_t token_tsc;
 	uint32_t tokens;
+	/* mm/advise.c: start of the ranges last dropped */
+	uint64_t dropped[DROPPED];
 	/* free slots of ring, a stack */
 	uint32_t nfree;
 	uint16_t free_slot[AZ_RING_SLOTS];

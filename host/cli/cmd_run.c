@@ -41,6 +41,7 @@ enum run_option {
 	OPT_RM,
 	OPT_STATS,
 	OPT_STRACE,
+	OPT_STRICT_UNMAP,
 	OPT_WORKDIR,
 	OPT_COUNT,
 };
@@ -78,6 +79,9 @@ static const struct option_spec run_options[] = {
 			"write the counters as JSON when the program ends" },
 	[OPT_STRACE] = { 0, "strace", NULL,
 			 "print every system call on stderr" },
+	[OPT_STRICT_UNMAP] = { 0, "strict-unmap", NULL,
+			       "let memory fault at once when it is unmapped,\n"
+			       "however often the program does so" },
 	[OPT_WORKDIR] = { 'w', "workdir", "DIR",
 			  "working directory of the program" },
 	[OPT_COUNT] = { 0, NULL, NULL, NULL },
@@ -261,6 +265,8 @@ static int request_check(const struct run_request *rq,
 		cfg->flags |= AZ_BOOT_STRACE;
 	if (rq->on[OPT_NO_PATCH] || patch_is_off())
 		cfg->flags |= AZ_BOOT_NOPATCH;
+	if (rq->on[OPT_STRICT_UNMAP])
+		cfg->flags |= AZ_BOOT_STRICT_UNMAP;
 	status = request_plat(rq->text[OPT_PLAT], cfg);
 	if (!status)
 		status = request_offload(rq->text[OPT_OFFLOAD], cfg);

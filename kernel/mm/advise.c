@@ -12,9 +12,17 @@
 
 #include "lib/errno.h"
 #include "lib/user.h"
+#include "mm/pool.h"
 #include "mm/space.h"
+#include "sched/thread.h"
 #include "sys/sys.h"
 
+/* Private anonymous memory like this can be cleared instead of dropped. */
+#define PLAIN_FLAGS                                                        \
+	(VMA_READ | VMA_WRITE | VMA_NORESERVE | VMA_STACK | VMA_AUTOHUGE | \
+	 VMA_HEAP | VMA_SLAB)
+/* Clearing more than this is not for the unikernel. */
+#define CLEAR_MAX 0x40000ULL
 /* Pages that mincore looks at in one go. */
 #define MINCORE_PAGES 512
 
@@ -182,6 +190,82 @@ static long advise_lasting(uint64_t start, uint64_t end, const struct advice *d)
 	return err ? err : hole;
 }
 
+/* --- MADV_DONTNEED without the host --- */
+
+/* Is v private memory with nothing special about it? */
+static bool is_plain(const struct vma *v)
+{
+	return (v->flags & ~(uint32_t)PLAIN_FLAGS) == 0 &&
+	       (v->flags & VMA_WRITE) && (!v->object || v->flags & VMA_SLAB);
+}
+
+/*
+ * Is [start, end) the dead part of the stack at sp, perhaps with the guard page
+ * below it? C libraries drop that when a thread ends, megabytes that were
+ * never touched. What is below the stack pointer has no contents that anyone
+ * may rely on.
+ */
+static bool is_dead_stack(uint64_t start, uint64_t end, uint64_t sp)
+{
+	const struct vma *v = vma_find(&mm.set, end - 1), *guard = v->prev;
+
+	if (sp < end || v->start >= end || v->end < sp ||
+	    (v->flags & VMA_SLAB) || !is_plain(v))
+		return false;
+	return v->start <= start ||
+	       (guard && guard->end == v->start && guard->start <= start &&
+		!guard->object && !(guard->flags & 7));
+}
+
+/* Was this dropped before, not many others ago? */
+static bool dropped_before(uint64_t start)
+{
+	struct core *c = core_self();
+	uint64_t *p = &c->dropped[start / AZ_PAGE_SIZE % DROPPED];
+	bool same = *p == start;
+
+	*p = start;
+	return same;
+}
+
+/*
+ * What is dropped over and over, a little at a time, is cleared: the host would
+ * take the pages away only to bring them again. What is dropped once is not
+ * meant to stay resident.
+ */
+static bool may_clear(uint64_t start, uint64_t end)
+{
+	uint64_t lo = start, hi = end;
+	const struct vma *v;
+
+	if (end - start > CLEAR_MAX || !dropped_before(start))
+		return false;
+	v = vma_find(&mm.set, start);
+	if (!v || v->start > start || v->end < end || !is_plain(v))
+		return false;
+	if (v->flags & VMA_SLAB)
+		return pool_used(start, &lo, &hi) && lo <= start && hi >= end;
+	return true;
+}
+
+/* true: done. */
+static bool drop_quickly(uint64_t start, uint64_t end)
+{
+	uint64_t sp;
+	bool dead = false, clear = false;
+
+	if ((BOOT->flags & AZ_BOOT_STRICT_UNMAP) || !in_a_hurry())
+		return false;
+	sp = thread_self()->frame->rsp;
+	spin_lock(&mm.lock);
+	if (vma_find(&mm.set, end - 1)) {
+		dead = is_dead_stack(start, end, sp);
+		clear = !dead && may_clear(start, end);
+	}
+	spin_unlock(&mm.lock);
+	return dead || (clear && !zero_user(start, end - start));
+}
+
 long sys_madvise(const uint64_t a[6])
 {
 	uint64_t start = a[0], len = page_up(a[1]);
@@ -194,6 +278,8 @@ long sys_madvise(const uint64_t a[6])
 	if (!d || (start & PAGE_MASK) || (a[1] && !len) || start + len < start)
 		return -EINVAL;
 	if (!len)
+		return 0;
+	if (advice == MADV_DONTNEED && drop_quickly(start, start + len))
 		return 0;
 	return d->once ? advise_once(start, start + len, advice)
 		       : advise_lasting(start, start + len, d);

@@ -63,6 +63,7 @@ void mm_watch_faults(void)
 		mm.exact = 1;
 		pool_settle();
 		brk_settle();
+		loose_claim(0, AZ_GUEST_END);
 	}
 	spin_unlock(&mm.lock);
 }
@@ -186,6 +187,12 @@ static void stubs_drop(struct vma *v)
 
 int mm_prepare(uint64_t start, uint64_t end)
 {
+	loose_claim(start, end);
+	return mm_expose(start, end);
+}
+
+int mm_expose(uint64_t start, uint64_t end)
+{
 	struct vma *v = mm.nstubs ? vma_find(&mm.set, start) : NULL;
 
 	while (v && v->start < end) {
@@ -253,6 +260,7 @@ void pool_fork_child(void)
 	pool_adopt_all();
 	pool_settle();
 	brk_settle();
+	loose_claim(0, AZ_GUEST_END);
 	mm.def_flags = 0;
 	mm_replan();
 	while ((v = vma_find(&mm.set, at)) != NULL) {

@@ -9,7 +9,12 @@
 #ifndef MM_MM_H
 #define MM_MM_H
 
+#include "layout.h"
 #include "lib/types.h"
+
+/* Where small mappings are: mm/pool.h. */
+#define POOL_BASE (AZ_WINDOW_BASE + 0x10000000000ULL)
+#define POOL_END  (AZ_WINDOW_BASE + 0x1ff00000000ULL)
 
 /* vma.flags */
 #define VMA_READ       1U /* == PROT_READ */
@@ -49,6 +54,12 @@ struct vma_info {
 	uint32_t flags;
 	uint64_t offset; /* of the file, bytes */
 };
+
+/*
+ * pool_refresh - a call to Linux names addr: if the program has unmapped what
+ * was there, it is to fail. No lock is held.
+ */
+void pool_refresh(uint64_t addr);
 
 /*
  * mm_watch_faults - the program has a handler for faults (SIGSEGV, SIGBUS): from

@@ -36,6 +36,7 @@ struct request {
 	struct vma_align align;
 	int prot, flags, fd;
 	uint32_t vflags; /* of the vma */
+	bool huge;       /* to have big pages */
 };
 
 static bool is_anon(const struct request *r)
@@ -159,8 +160,12 @@ void map_hugify(uint64_t start, uint64_t end)
 
 static bool wants_huge(const struct request *r)
 {
-	return r->len >= HUGE_LIMIT &&
-	       !(r->flags & (MAP_FIXED | MAP_STACK | MAP_GROWSDOWN)) &&
+	if (r->len < AZ_CHUNK_SIZE)
+		return false;
+	if (r->len < HUGE_LIMIT &&
+	    (mm.dense <= 0 || ++mm.medium % DENSE_PROBE == 0))
+		return false;
+	return !(r->flags & (MAP_FIXED | MAP_STACK | MAP_GROWSDOWN)) &&
 	       (r->vflags & (VMA_WRITE | VMA_FILE | VMA_SHARED | VMA_NORESERVE |
 			     VMA_HUGETLB)) == VMA_WRITE;
 }
@@ -205,7 +210,7 @@ static long host_map(const struct request *r)
 			map_settle(r->addr, r->addr + r->len);
 		return ret;
 	}
-	if (wants_huge(r))
+	if (r->huge)
 		map_hugify(r->addr, r->addr + r->len);
 	return 0;
 }
@@ -229,7 +234,7 @@ static uint64_t place(struct request *r)
 	if (!addr && (r->vflags & VMA_GROWSDOWN))
 		return place_stack(r->len);
 	if (!r->align.align)
-		r->align = place_align(r->len, wants_huge(r));
+		r->align = place_align(r->len, r->huge);
 	return addr ? addr : place_find(r->len, r->vflags, r->align);
 }
 
@@ -249,6 +254,7 @@ static long map_locked(struct request *r, uint32_t vflags)
 	if (err)
 		return err;
 	r->vflags |= vflags;
+	r->huge = wants_huge(r);
 	tag.charge = mm_charge(r->vflags, r->len);
 	if (r->flags & MAP_FIXED)
 		vma_overlap(&mm.set, r->addr, r->addr + r->len, &gone);
@@ -261,7 +267,7 @@ static long map_locked(struct request *r, uint32_t vflags)
 		return err;
 	if (r->flags & MAP_FIXED)
 		mm_remove(r->addr, r->addr + r->len);
-	tag.flags = r->vflags | (wants_huge(r) ? VMA_AUTOHUGE : 0);
+	tag.flags = r->vflags | (r->huge ? VMA_AUTOHUGE : 0);
 	tag.object = r->vflags & (VMA_FILE | VMA_SHARED) ? mm_new_object() : 0;
 	tag.offset = is_anon(r) ? 0 : r->off;
 	mm_insert(r->addr, r->addr + r->len, &tag);
@@ -370,6 +376,27 @@ long sys_mmap(const uint64_t a[6])
 
 /* --- unmapping --- */
 
+/* Was this mapping, about to go, filled to the end or not? */
+static void note_density(uint64_t start, uint64_t end)
+{
+	const struct vma *v = vma_find(&mm.set, start);
+	uint8_t vec[DENSE_LOOK];
+	uint32_t there = 0;
+
+	if (end - start < AZ_CHUNK_SIZE || v->start > start || v->end < end ||
+	    v->object ||
+	    (v->flags & ~(uint32_t)VMA_AUTOHUGE) != (VMA_READ | VMA_WRITE) ||
+	    host_call(__NR_mincore, end - DENSE_LOOK * AZ_PAGE_SIZE,
+		      DENSE_LOOK * AZ_PAGE_SIZE, (uint64_t)vec, 0, 0, 0))
+		return;
+	for (uint32_t i = 0; i < DENSE_LOOK; i++)
+		there += vec[i] & 1;
+	if (there >= DENSE_LOOK / 2)
+		mm.dense = MIN(mm.dense + 1, DENSE_MAX);
+	else
+		mm.dense = MAX(mm.dense - 4, -DENSE_MAX);
+}
+
 long unmap_locked(uint64_t start, uint64_t end)
 {
 	long err;
@@ -385,6 +412,7 @@ long unmap_locked(uint64_t start, uint64_t end)
 		return err;
 	mm_changing(start, end);
 	brk_claim(start, end);
+	note_density(start, end);
 	err = host_call(__NR_munmap, start, end - start, 0, 0, 0, 0);
 	if (err)
 		return err;

@@ -56,7 +56,7 @@ struct vma_align place_align(uint64_t len, bool huge)
 
 	if (len >= AZ_CHUNK_SIZE)
 		a.align = AZ_CHUNK_SIZE;
-	if (huge)
+	if (huge && len >= HUGE_LIMIT && mm.dense <= 0)
 		a.before = SMALL_HEAD;
 	return a;
 }

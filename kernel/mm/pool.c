@@ -364,23 +364,25 @@ uint64_t pool_alloc(uint64_t len)
 
 /* --- munmap --- */
 
-bool pool_exact(void)
+bool in_a_hurry(void)
 {
 	struct core *c = core_self();
-	uint64_t now, since;
+	uint64_t now = __builtin_ia32_rdtsc();
+	uint64_t since = (now - c->token_tsc) >> TOKEN_SHIFT;
 
-	if (mm.exact)
-		return true;
-	now = __builtin_ia32_rdtsc();
-	since = (now - c->token_tsc) >> TOKEN_SHIFT;
 	if (since) {
 		c->token_tsc = now;
 		c->tokens = (uint32_t)MIN(c->tokens + since, TOKENS_MAX);
 	}
 	if (!c->tokens)
-		return false;
+		return true;
 	c->tokens--;
-	return true;
+	return false;
+}
+
+bool pool_exact(void)
+{
+	return mm.exact || !in_a_hurry();
 }
 
 /*
@@ -579,6 +581,26 @@ bool pool_used(uint64_t addr, uint64_t *start, uint64_t *end)
 	return at < SLAB_PAGES;
 }
 
+void pool_refresh(uint64_t addr)
+{
+	struct slab *s = slab_at(addr);
+	uint32_t at;
+
+	if (!s)
+		return;
+	at = (uint32_t)((addr - s->start) / AZ_PAGE_SIZE);
+	/* A look without the lock: the program's other calls may be under way */
+	if (!(__atomic_load_n(&s->dirty[at / 64], __ATOMIC_RELAXED) >>
+		  (at % 64) &
+	      1))
+		return;
+	s = slab_lock(addr, addr + 1);
+	if (!s)
+		return;
+	settle(s);
+	spin_unlock(&s->lock);
+}
+
 uint64_t pool_unused(uint64_t *charged)
 {
 	uint64_t sum = 0;
@@ -697,6 +719,7 @@ void pool_adopt_all(void)
 	uint32_t k = 0;
 
 	memset(c->slab, 0, sizeof(c->slab));
+	c->tokens = TOKENS_MAX;
 	list_for_each(e, &opened) {
 		struct slab *s = list_entry(e, struct slab, links);
 

@@ -82,6 +82,12 @@ void pool_adopt_all(void);
 /* pool_unused - bytes of open slabs that are free; those that are charged. */
 uint64_t pool_unused(uint64_t *charged);
 /*
+ * in_a_hurry - does the program make calls that change its memory so often
+ * that it matters what they cost? False for a burst, and once in a while.
+ * Counts each time.
+ */
+bool in_a_hurry(void);
+/*
  * pool_exact - must what is unmapped now fault at the next access? If not,
  * the host need not be called: see pool.c.
  */

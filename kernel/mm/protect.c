@@ -127,6 +127,10 @@ static long protect_locked(uint64_t start, uint64_t end, uint32_t prot)
 	if (err)
 		return err;
 	mm_changing(start, to);
+	if (loose_protect(start, to, prot)) {
+		apply(start, to, prot);
+		return stop;
+	}
 	if (host_call(__NR_mprotect, start, to - start, prot, 0, 0, 0)) {
 		err = one_by_one(start, to, prot);
 		return err ? err : stop;
@@ -165,7 +169,7 @@ static long protect(uint64_t start, uint64_t len, int prot)
 	if (prot & ~(PROT_ALL | PROT_SEM))
 		return -EINVAL;
 	spin_lock(&mm.lock);
-	err = mm_prepare(start, end);
+	err = mm_expose(start, end);
 	if (err)
 		goto out;
 	if (grows == PROT_GROWSDOWN)

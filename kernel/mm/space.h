@@ -26,16 +26,24 @@
  * near to libraries (mm_stub_area), everything else.
  */
 #define WINDOW_PROGRAMS AZ_WINDOW_BASE
-#define WINDOW_POOL     (AZ_WINDOW_BASE + 0x10000000000ULL)
-#define POOL_END        (AZ_WINDOW_BASE + 0x1ff00000000ULL)
+#define WINDOW_POOL     POOL_BASE
 #define WINDOW_MAPS     (AZ_WINDOW_BASE + 0x20000000000ULL)
 
 /* Mappings below this size come from the pool. */
 #define POOL_LIMIT 0x100000ULL
 /* PROT_NONE and NORESERVE ranges from this size on are reservations. */
 #define RESERVE_LIMIT 0x40000000ULL
-/* Anonymous mappings from this size on get big pages. */
+/*
+ * Anonymous mappings from HUGE_LIMIT on get big pages; from AZ_CHUNK_SIZE on if
+ * those that were unmapped last had been filled: a big page takes 60 us, 512
+ * small ones 900, but one small one 2 (bench/memory.c).
+ */
 #define HUGE_LIMIT 0x400000ULL
+/* With big pages it cannot be seen: one of so many goes without. */
+#define DENSE_PROBE 128U
+#define DENSE_MAX   8
+/* Pages at the end of a mapping that tell whether it was filled. */
+#define DENSE_LOOK 16U
 
 struct mm {
 	struct spinlock lock;
@@ -45,7 +53,10 @@ struct mm {
 	uint64_t brk_start, brk;
 	/* Mapped on the host up to brk_top, zero from brk_clean on; pages. */
 	uint64_t brk_top, brk_clean;
-	uint64_t objects;   /* the last vma_tag.object given out */
+	uint64_t objects; /* the last vma_tag.object given out */
+	/* Medium mappings that were filled, less those that were not. */
+	int32_t dense;
+	uint32_t medium;    /* such mappings made */
 	uint32_t def_flags; /* of new mappings: mlockall(MCL_FUTURE) */
 	uint32_t nstubs;    /* vmas with VMA_STUBS */
 	uint32_t plain;     /* no limits or locks that small mappings heed */
@@ -85,6 +96,8 @@ void mm_replan(void);
  * that takes a range. 0 or -ENOMEM.
  */
 int mm_prepare(uint64_t start, uint64_t end);
+/* mm_expose - the same, but protections may stay loose (loose.c). */
+int mm_expose(uint64_t start, uint64_t end);
 /*
  * mm_changing - what is mapped in [start, end) is about to change: tells
  * text_changed() of what is executable there. Under mm.lock, before the host
@@ -120,6 +133,16 @@ void map_lock(uint64_t start, uint64_t end, uint32_t flags);
 void brk_claim(uint64_t start, uint64_t end);
 /* brk_settle - what is mapped on the host behind the heap faults. */
 void brk_settle(void);
+
+/* loose.c */
+
+/* loose_claim - the host is to have [start, end) as the tree has it. */
+void loose_claim(uint64_t start, uint64_t end);
+/*
+ * loose_protect - all of [start, end) is about to get this protection in the
+ * tree. true: the host need not be told now.
+ */
+bool loose_protect(uint64_t start, uint64_t end, uint32_t prot);
 
 /* place.c */
 

@@ -20,6 +20,7 @@
 #include "calls.h"
 #include "lib/string.h"
 #include "lib/user.h"
+#include "mm/mm.h"
 #include "sched/sched.h"
 #include "sys/dispatch.h"
 #include "sys/nested.h"
@@ -440,6 +441,14 @@ static void hide_ours(const struct az_call_desc *d, uint64_t a[6])
 	}
 }
 
+/* Memory that was unmapped a moment ago may still be there for Linux. */
+static void refresh(const struct az_call_desc *d, const uint64_t a[6])
+{
+	for (uint32_t i = 0; i < d->nargs; i++)
+		if (unlikely(a[i] - POOL_BASE < POOL_END - POOL_BASE))
+			pool_refresh(a[i]);
+}
+
 static bool may_be_direct(void)
 {
 	return mon_direct_ok() && BOOT->offload != AZ_OFFLOAD_RING;
@@ -490,6 +499,7 @@ long offload(uint32_t nr, const uint64_t a[6])
 	thread_self()->offload_by = "direct";
 	if (unlikely(core_self()->next))
 		sched_share_next(); /* it may take long */
+	refresh(d, a);
 	if (unlikely(d->attrs & (AZ_ATTR_CREDS | AZ_ATTR_BLOCK |
 				 AZ_ATTR_SIGPIPE | AZ_ATTR_NESTED)) ||
 	    unlikely(looks_foreign(d, a)) || unlikely(!may_be_direct()))

@@ -8,7 +8,7 @@
  * the same after each.
  */
 /* links: kernel/mm/vma.c kernel/mm/kalloc.c kernel/mm/mm.c kernel/mm/mmap.c */
-/* links: kernel/mm/place.c kernel/mm/pool.c kernel/mm/protect.c */
+/* links: kernel/mm/place.c kernel/mm/pool.c kernel/mm/loose.c kernel/mm/protect.c */
 /* links: kernel/mm/remap.c kernel/mm/brk.c kernel/mm/advise.c */
 /* links: kernel/mm/mlock.c */
 /* cflags: -DAZ_KERNEL */

@@ -4,7 +4,7 @@
  * things go, what reaches the host, limits, faults, a host that refuses.
  */
 /* links: kernel/mm/vma.c kernel/mm/kalloc.c kernel/mm/mm.c kernel/mm/mmap.c */
-/* links: kernel/mm/place.c kernel/mm/pool.c kernel/mm/protect.c */
+/* links: kernel/mm/place.c kernel/mm/pool.c kernel/mm/loose.c kernel/mm/protect.c */
 /* links: kernel/mm/remap.c kernel/mm/brk.c kernel/mm/advise.c */
 /* links: kernel/mm/mlock.c */
 /* cflags: -DAZ_KERNEL */
@@ -193,6 +193,45 @@ static void test_resize(void)
 	world_clear();
 	mm.exact = 1;
 	is((long)committed(), 0, "nothing stays charged");
+}
+
+/* A page that is closed and opened by turns, an arena that grows. */
+static void test_loose(void)
+{
+	long a = map_anon(0, 64 * PAGE, RW, 0), before, b;
+
+	mm.exact = 0;
+	for (int i = 0; i < 60; i++) {
+		CALL(mprotect, (uint64_t)a, PAGE, PROT_READ);
+		CALL(mprotect, (uint64_t)a, PAGE, RW);
+	}
+	before = host_calls;
+	CALL(mprotect, (uint64_t)a, PAGE, PROT_READ);
+	ok(host_calls - before <= 1, "a page to and fro takes no call");
+	is(mm_fault((uint64_t)a, true, false), -EACCES, "the tree knows");
+	CALL(madvise, (uint64_t)a, 8 * PAGE, MADV_DONTFORK);
+	ok(host_has(a, PAGE, VMA_READ), "and so does the host, if it matters");
+	world_clear();
+	a = map_anon(0, 64 * MIB, PROT_NONE, MAP_NORESERVE);
+	CALL(mprotect, (uint64_t)a, 4 * PAGE, RW);
+	for (int i = 0; i < 50; i++) {
+		CALL(munmap, (uint64_t)map_anon(0, PAGE, RW, 0), PAGE);
+		CALL(mprotect, (uint64_t)a + (4 + (uint64_t)i) * PAGE, PAGE,
+		     RW);
+	}
+	before = host_calls;
+	for (uint64_t i = 54; i < 70; i++)
+		CALL(mprotect, (uint64_t)a + i * PAGE, PAGE, RW);
+	ok(host_calls - before <= 2, "an arena is opened ahead");
+	ok(host_has(a, 70 * PAGE, RW), "as far as it was asked for");
+	is(mm_fault((uint64_t)a + 70 * PAGE, false, false), -EACCES,
+	   "and the tree knows how far that is");
+	b = map_anon((uint64_t)a + 80 * PAGE, PAGE, PROT_READ, MAP_FIXED);
+	ok(b > 0 && host_has(a + 70 * (long)PAGE, 10 * PAGE, 0),
+	   "what others need is closed again");
+	mm_watch_faults();
+	vma_check(&mm.set);
+	world_clear();
 }
 
 /* The limit counts what is used. */
@@ -754,6 +793,7 @@ int main(void)
 	test_late();
 	test_resize();
 	test_seal();
+	test_loose();
 	test_chunks();
 	test_cores();
 	test_claim();
