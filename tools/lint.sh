@@ -40,7 +40,7 @@ need()
 # concerns output and linking is left out.
 commands()
 {
-	make -nB CC=clang all build/edge bench-build build/genseccomp |
+	make -nB CC=clang all build/edge build/adder bench-build build/genseccomp |
 	    sed -e ':a' -e '/\\$/{N;s/\\\n//;ba' -e '}' | awk '
 	$1 == "clang" {
 		files = flags = ""
@@ -167,15 +167,18 @@ flags_of()
 # Each header alone, with the flags of its side.
 check_headers()
 {
-	local kernel host
+	local kernel host lib
+	lib=$(flags_of lib/native.c)
 	kernel=$(flags_of kernel/main.c)
 	host=$(flags_of host/cli/main.c)
-	[ -n "$kernel" ] && [ -n "$host" ]
+	[ -n "$kernel" ] && [ -n "$host" ] && [ -n "$lib" ]
 	{
 		tracked 'abi/*.h' 'kernel/*.h' | tr '\0' '\n' |
 		    sed "s,.*,$kernel -include &,"
 		tracked 'abi/*.h' 'host/*.h' | tr '\0' '\n' |
 		    sed "s,.*,$host -include &,"
+		tracked 'lib/*.h' | tr '\0' '\n' |
+		    sed "s,.*,$lib -include &,"
 	} | each clang -fsyntax-only -x c /dev/null
 }
 
@@ -194,7 +197,7 @@ check_cppcheck()
 	    -Ikernel -Ihost -I"$gen" kernel host || status=1
 	cppcheck -q -j"$jobs" --std=c11 --inline-suppr --error-exitcode=1 \
 	    --enable=warning,performance,portability -D__x86_64__ \
-	    -Iabi -Ihost -I"$gen" tools examples bench || status=1
+	    -Iabi -Ihost -Ilib/include -I"$gen" tools examples bench lib || status=1
 	rm -rf "$gen"
 	return "$status"
 }
@@ -206,7 +209,7 @@ check_clang()
 	need clang
 	out=$(mktemp -d)
 	make -k -j"$jobs" CC=clang B="$out" AZALEA_DEPS=skip all "$out/edge" \
-	    bench-build || status=1
+	    "$out/adder" bench-build || status=1
 	rm -rf "$out"
 	return "$status"
 }
@@ -217,7 +220,7 @@ check_tidy()
 	local missing
 	need clang-tidy
 	missing=$(tracked 'abi/*.c' 'bench/*.c' 'examples/*.c' 'host/*.c' \
-	    'kernel/*.c' 'tools/*.c' | tr '\0' '\n' | sort |
+	    'kernel/*.c' 'lib/*.c' 'tools/*.c' | tr '\0' '\n' | sort |
 	    comm -23 - <(commands | cut -d ' ' -f 1 | sort))
 	if [ -n "$missing" ]; then
 		echo "make compiles none of these: $missing"

@@ -47,10 +47,15 @@ $(B)/examples/%.o: examples/%.c | $(DEPS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PCFLAGS) -MMD -MP -c -o $@ $<
 
+$(B)/examples/ipc/%.o: PCFLAGS += -Ilib/include
+
+$(B)/adder: $(B)/examples/ipc/adder.o $(B)/lib/libazalea.a
+	$(Q)$(CC) -pthread -o $@ $^
+
 $(B)/edge: $(EDGE_OBJ)
 	$(Q)$(CC) -pthread -o $@ $^ -ljpeg -lpng -lm
 
--include $(EDGE_OBJ:.o=.d)
+-include $(EDGE_OBJ:.o=.d) $(B)/examples/ipc/adder.d
 
 # The web server, as a program of Linux and as an image.
 $(B)/web: $(B)/examples/web/web.o
@@ -60,7 +65,7 @@ $(B)/web.azi: examples/web/web.c $(B)/azalea $(B)/azalea-cc
 	$(Q)$(B)/azalea-cc -O2 -o $@ $<
 
 .PHONY: examples
-examples: $(B)/edge $(B)/web $(B)/web.azi
+examples: $(B)/edge $(B)/adder $(B)/web $(B)/web.azi
 
 # make demo [PHOTOS=FOLDER]
 .PHONY: demo

@@ -300,7 +300,7 @@ static void leave_core(const struct thread *t)
 {
 	struct core *c = core_self();
 
-	if (__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED) || pinned(t))
+	if (core_waits(c) || pinned(t))
 		sched_wait(AZ_NO_DEADLINE, false);
 	else
 		sched_run((struct thread *)((uint64_t)c + CORE_BOOT_STACK));

@@ -247,5 +247,10 @@ __asm__(".text\n"
 			".size __azalea_syscall, . - __azalea_syscall\n");
 
 /* __azalea_ipc - the gates of gate.h are there; the word is their version. */
-extern const uint32_t vdso_ipc EXPORT("__azalea_ipc");
-const uint32_t vdso_ipc = AZ_GATE_VERSION;
+__asm__(".section .rodata\n"
+	".balign 4\n"
+	".globl __azalea_ipc\n"
+	".type __azalea_ipc, @object\n"
+	".size __azalea_ipc, 4\n"
+	"__azalea_ipc:	.long " STRING(AZ_GATE_VERSION) "\n"
+	".text\n");
