@@ -123,7 +123,6 @@ struct az_arg {
 	uint8_t fmt;
 	uint8_t null_ok; /* a null pointer is allowed by Linux */
 	uint16_t size;   /* of the struct or one element */
-	uint16_t pad;
 };
 
 struct az_call_desc {

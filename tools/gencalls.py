@@ -228,7 +228,7 @@ def header(calls, out):
         emit(f"#define AZ_SYS_{c.name} {c.nr}")
     emit(f"\n#define AZ_NR_CALLS {calls[-1].nr + 1}\n")
     emit("#define AZ_ARG(kind, len, fmt, null_ok, size) \\")
-    emit("\t{ kind, len, fmt, null_ok, size, 0 }\n")
+    emit("\t{ kind, len, fmt, null_ok, size }\n")
     emit("#define AZ_CALLS(X) \\")
     emit(" \\\n".join(c.c() for c in calls))
     emit("\n#define AZ_LOCAL_CALLS(X) \\")
