@@ -7,9 +7,7 @@
 
 #include "lib/types.h"
 
-/*
- * text_quiet - write n bytes that no core can be running. 0 or -errno.
- */
+/* text_quiet - write n bytes that no core can be running. 0 or -errno. */
 int text_quiet(uint64_t addr, const uint8_t *bytes, size_t n);
 
 /*

@@ -96,8 +96,10 @@ static void run_traced(const struct az_call_desc *d, uint32_t nr,
 {
 	uint64_t begin = clock_mono();
 	struct az_frame before = *frame;
+	bool trapped = core_self()->trapped;
 	long r;
 
+	core_self()->trapped = 0;
 	offload_how();
 	strace_enter(&before, nr);
 	r = run(d, nr, a);
@@ -105,7 +107,7 @@ static void run_traced(const struct az_call_desc *d, uint32_t nr,
 		frame->rax = (uint64_t)r;
 	strace_call(&before, nr, r,
 		    d->class == AZ_CLASS_DENY ? "denied" : offload_how(),
-		    clock_mono() - begin);
+		    clock_mono() - begin, trapped);
 }
 
 void syscall_dispatch(struct az_frame *frame)

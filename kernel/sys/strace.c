@@ -309,7 +309,7 @@ void strace_enter(const struct az_frame *args, uint32_t nr)
 }
 
 void strace_call(const struct az_frame *args, uint32_t nr, long result,
-		 const char *class, uint64_t ns)
+		 const char *class, uint64_t ns, bool trapped)
 {
 	struct line line;
 	struct trace t = { .result = result };
@@ -320,8 +320,8 @@ void strace_call(const struct az_frame *args, uint32_t nr, long result,
 	trace_begin(&t, &line, args, nr);
 	put_call(&t, nr);
 	put_result(&line, nr, result);
-	line_put(&line, " <%s> %llu.%lluus\n", class,
+	line_put(&line, " <%s> %llu.%lluus%s\n", class,
 		 (unsigned long long)ns / 1000,
-		 (unsigned long long)ns % 1000 / 100);
+		 (unsigned long long)ns % 1000 / 100, trapped ? " trap" : "");
 	line_write(&line);
 }

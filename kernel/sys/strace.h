@@ -14,11 +14,11 @@ void strace_enter(const struct az_frame *args, uint32_t nr);
 
 /*
  * strace_call - after a call returned: prints
- *	[tid] name(args...) = result [ERRNO] <class> 12.3us
- * args: the registers as the call found them. class: who did it. Reads program
- * memory; no lock may be held.
+ *	[tid] name(args...) = result [ERRNO] <class> 12.3us [trap]
+ * args: the registers as the call found them. class: who did it. trapped: it
+ * came by a trap, not by a jump. Reads program memory; no lock may be held.
  */
 void strace_call(const struct az_frame *args, uint32_t nr, long result,
-		 const char *class, uint64_t ns);
+		 const char *class, uint64_t ns, bool trapped);
 
 #endif

@@ -20,6 +20,7 @@ void trap(uint32_t vec, uint64_t error, uint64_t addr, struct az_frame *frame)
 	case AZ_VEC_SYSCALL:
 		c->stats->traps++;
 		patch_trap(frame);
+		c->trapped = 1;
 		syscall_dispatch(frame);
 		syscall_finish(frame);
 		break;

@@ -18,7 +18,7 @@ $2" >out 2>trace
 
 # line REGEX - one line of the trace matches, whole.
 line() {
-	grep -Eqx "\[[0-9]+\] $1 <(local|direct|ring)> [0-9]+\.[0-9]us" trace || {
+	grep -Eqx "\[[0-9]+\] $1 <(local|direct|ring)> [0-9]+\.[0-9]us( trap)?" trace || {
 		echo "no line like: $1"
 		cat trace
 		false
@@ -109,4 +109,17 @@ ts = [threading.Thread(target=work) for i in range(4)]
 @test "the output of the program is not touched" {
 	trace direct "print('out')"
 	[ "$(cat out)" = out ]
+}
+
+@test "calls that came by a trap say so: a site's first ones only" {
+	trace auto "for i in range(20): os.getppid()"
+	[ "$(grep -c 'getppid() = ' trace)" -eq 20 ]
+	[ "$(grep -c 'getppid() = .* trap$' trace)" -eq 2 ]
+}
+
+@test "with --no-patch all calls come by a trap" {
+	"$AZALEA" run --no-patch --strace -- /usr/bin/python3 -c \
+		"import os
+for i in range(20): os.getppid()" 2>trace
+	[ "$(grep -c 'getppid() = .* trap$' trace)" -eq 20 ]
 }
