@@ -31,7 +31,7 @@ KOBJ := $(KSRC:%.c=$(B)/%.o) $(KASM:%.S=$(B)/%.o)
 HCFLAGS := -std=gnu11 -O2 -g -fPIE -D_GNU_SOURCE -Iabi -Ihost -I$(B)/gen \
 	-fno-strict-aliasing -DAZ_VERSION=\"$(shell cat VERSION)\" $(WARN)
 HSRC := $(filter-out host/runtime/%,$(wildcard host/*/*.c))
-HOBJ := $(HSRC:%.c=$(B)/%.o)
+HOBJ := $(HSRC:%.c=$(B)/%.o) $(B)/host/patch/plan.o $(B)/host/patch/insn.o
 HLIBS := -ljansson -lm
 
 # --- the runtime of single-file images: the owner alone, small ----------------
@@ -93,6 +93,13 @@ $(B)/host/instance/blob.o: host/instance/blob.S $(B)/azalea.stripped
 $(B)/host/%.o: host/%.c $(GEN) $(HGEN)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HCFLAGS) -MMD -MP -c -o $@ $<
+
+# What the unikernel does to running text, `azalea build` does to a file.
+$(B)/host/patch/%.o: kernel/patch/%.c $(GEN)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HCFLAGS) -Ikernel -MMD -MP -c -o $@ $<
+
+$(B)/host/cli/direct.o: HCFLAGS += -Ikernel
 
 $(B)/azalea: $(HOBJ) $(B)/host/instance/blob.o $(B)/host/cli/runtime.o
 	$(Q)$(CC) -static-pie -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -o $@ $^ $(HLIBS)

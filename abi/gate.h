@@ -14,6 +14,12 @@
 
 #define AZ_GATE_VERSION 1
 
+/*
+ * A system call: registers as at a syscall instruction, and before the address
+ * in %rcx one such instruction, which is gone back to for a restart.
+ */
+#define AZ_GATE_SYSCALL 88
+
 #define AZ_GATE_CALL    40 /* send, and wait for the reply */
 #define AZ_GATE_REPLY   48 /* reply, and wait for the next call */
 #define AZ_GATE_CONTROL 56 /* upper half of %rax: one of AZ_IPC_ */

@@ -47,10 +47,28 @@ struct az_bundle {
 	uint32_t pad;
 	uint32_t argc, args;
 	uint32_t envc, envs;
+	/* Where the program has stubs, if its calls were made direct. */
+	uint64_t stubs, stubs_end;
 	struct az_bundle_entry entry[];
 };
 
+/*
+ * A stub: instructions that were moved from in front of a system call, the
+ * address after the call into %rcx, and a jump into the unikernel. Its tail
+ * tells where the call is.
+ */
+#define AZ_STUB_SIZE 64
+#define AZ_STUB_TAIL 48 /* offset of: */
+
+struct az_stub_tail {
+	uint64_t site;  /* address of the syscall instruction */
+	uint64_t moved; /* bytes from in front of it, at the stub's start */
+};
+
+_Static_assert(AZ_STUB_TAIL + sizeof(struct az_stub_tail) == AZ_STUB_SIZE,
+	       "az_stub_tail");
+
 _Static_assert(sizeof(struct az_bundle_entry) == 40, "az_bundle_entry");
-_Static_assert(sizeof(struct az_bundle) == 48, "az_bundle");
+_Static_assert(sizeof(struct az_bundle) == 64, "az_bundle");
 
 #endif

@@ -98,6 +98,7 @@ _Static_assert(offsetof(struct core, frame) == CORE_FRAME, "entry.S");
 _Static_assert(offsetof(struct core, scratch) == CORE_SCRATCH, "entry.S");
 _Static_assert(offsetof(struct core, entry) == CORE_ENTRY, "entry.S");
 _Static_assert(offsetof(struct core, site_hits) == AZ_CORE_HITS, "owner");
+_Static_assert(CORE_ENTRY == AZ_GATE_SYSCALL, "gate.h");
 _Static_assert(offsetof(struct core, stats) == CORE_STATS, "entry.S");
 _Static_assert(offsetof(struct az_core_stats, calls) == STATS_CALLS, "entry.S");
 _Static_assert(AZ_STATS_NCALLS == LIGHT_CALLS, "entry.S");

@@ -10,10 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "image_files.h"
 #include "cli/cli.h"
+#include "cli/direct.h"
 #include "cli/needs.h"
 #include "cli/pack.h"
+#include "image_files.h"
 #include "lib/env.h"
 #include "lib/error.h"
 #include "lib/program.h"
@@ -108,18 +109,36 @@ static int build_parse(struct option_parser *p, struct build *b)
 
 /* --- the program --- */
 
+/* The program with its calls made direct, as far as it can be. */
+static int add_self(struct build *b)
+{
+	struct direct d;
+	int status = direct_make(b->program.path, &d);
+
+	b->pack.exe = "";
+	if (status || !d.bytes)
+		return status ? status
+			      : pack_file(&b->pack, "", b->program.path);
+	b->pack.stubs = d.stubs;
+	b->pack.stubs_end = d.stubs_end;
+	return pack_bytes(&b->pack, "", d.bytes, d.size);
+}
+
 /* Its own path, with a link from the one it was found by. */
 static int add_program(struct build *b)
 {
 	struct program *pr = &b->program;
-	char *as = pack_path(pr->exec_fn);
+	char *as;
 	int status;
 
+	if (b->self)
+		return add_self(b);
+	as = pack_path(pr->exec_fn);
 	if (!as)
 		return no_memory();
-	b->pack.exe = b->self ? "" : pr->path;
-	status = pack_file(&b->pack, b->pack.exe, pr->path);
-	if (!status && !b->self && strcmp(as, pr->path) != 0)
+	b->pack.exe = pr->path;
+	status = pack_file(&b->pack, pr->path, pr->path);
+	if (!status && strcmp(as, pr->path) != 0)
 		status = pack_link(&b->pack, as, pr->path);
 	free(as);
 	return status;

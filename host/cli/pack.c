@@ -138,7 +138,8 @@ int pack_bytes(struct pack *p, const char *path, const void *bytes, size_t size)
 		return no_memory();
 	it->bytes = bytes;
 	it->st.st_size = (off_t)size;
-	it->st.st_mode = S_IFREG | 0644;
+	it->st.st_mode = S_IFREG | 0755;
+	it->elf = size >= SELFMAG && memcmp(bytes, ELFMAG, SELFMAG) == 0;
 	return 0;
 }
 
@@ -417,6 +418,8 @@ static struct az_bundle *index_make(const struct pack *p, uint64_t size)
 	x.b->version = AZ_BUNDLE_VERSION;
 	x.b->flags = p->flags;
 	x.b->size = (uint32_t)size;
+	x.b->stubs = p->stubs;
+	x.b->stubs_end = p->stubs_end;
 	x.b->nentries = (uint32_t)p->n;
 	x.at = (uint32_t)(sizeof(*x.b) + p->n * sizeof(x.b->entry[0]));
 	x.b->args = index_strings(&x, p->args, &x.b->argc);

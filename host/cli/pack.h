@@ -28,8 +28,9 @@ struct pack_item {
 struct pack {
 	struct pack_item *item;
 	size_t n, room;
-	uint32_t flags;  /* AZ_BUNDLE_ */
-	const char *exe; /* path of the item that is the program */
+	uint32_t flags;            /* AZ_BUNDLE_ */
+	const char *exe;           /* path of the item that is the program */
+	uint64_t stubs, stubs_end; /* in it: abi/image_files.h */
 	char *const *args, *const *envs; /* NULL-terminated */
 };
 

@@ -458,7 +458,8 @@ int patch_emit(const struct patch_plan *p, const struct patch_stub *s,
 		put_moved(&c, p, i);
 	}
 	marks->body = (uint8_t)c.n;
-	put_count(&c, s->hits);
+	if (s->hits != PATCH_NO_HITS)
+		put_count(&c, s->hits);
 	marks->load = (uint8_t)c.n;
 	if (s->kind != PATCH_STUB_CALL)
 		put_flags(&c);

@@ -15,6 +15,7 @@
 #include "lib/errno.h"
 #include "lib/fmt.h"
 #include "lib/string.h"
+#include "lib/user.h"
 #include "sys/sys.h"
 
 #define LINKS_MAX 40 /* as Linux's MAXSYMLINKS */
@@ -28,6 +29,25 @@ bool bundle_here(void)
 {
 	return BOOT->bundle &&
 	       (BUNDLE->nentries > 1 || !(BUNDLE->flags & AZ_BUNDLE_SELF));
+}
+
+/* --- stubs --- */
+
+void bundle_rip(struct az_frame *frame)
+{
+	struct az_stub_tail tail;
+	uint64_t off, at;
+
+	if (likely(!BOOT->bundle) || frame->rip < BUNDLE->stubs ||
+	    frame->rip >= BUNDLE->stubs_end)
+		return;
+	off = (frame->rip - BUNDLE->stubs) % AZ_STUB_SIZE;
+	at = frame->rip - off + AZ_STUB_TAIL;
+	if (copy_from_user(&tail, at, sizeof(tail)))
+		return;
+	/* Behind what was moved only %rcx changes, which a call does anyway. */
+	frame->rip = off < tail.moved ? tail.site - tail.moved + off
+				      : tail.site;
 }
 
 /* --- looking up --- */

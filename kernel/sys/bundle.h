@@ -51,6 +51,13 @@ bool bundle_child(const struct az_bundle_entry *dir, uint32_t *from,
 uint64_t bundle_ino(const struct az_bundle_entry *e);
 
 /*
+ * bundle_rip - frame may have been interrupted in one of the stubs by which an
+ * image's program makes its calls: show it at the instruction that the stub
+ * stands for, where it may go on as well.
+ */
+void bundle_rip(struct az_frame *frame);
+
+/*
  * bundle_call - do a call of the program if it concerns the bundle. False: it
  * does not. bundle_calls: is nr one of those for which this must be asked?
  */

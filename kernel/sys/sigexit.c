@@ -8,6 +8,7 @@
 #include "lib/errno.h"
 #include "lib/user.h"
 #include "sched/thread.h"
+#include "sys/bundle.h"
 #include "sys/sigframe.h"
 #include "sys/sys.h"
 
@@ -50,6 +51,7 @@ static void deliver(struct az_frame *f, const struct sig_taken *d)
 	uint64_t mask = s->mask | d->act.mask;
 	int sig = d->info.signo;
 
+	bundle_rip(f);
 	if (sigframe_build(f, d, s->restore_mask ? s->saved_mask : s->mask)) {
 		struct siginfo si = { .signo = SIGSEGV, .code = SI_KERNEL };
 

@@ -415,3 +415,220 @@ alone() {
 	[ "${lines[1]}" = "$(printf '' | sha256sum | cut -d' ' -f1)" ]
 	[ "${lines[2]} ${lines[3]}" = "42 True" ]
 }
+
+# cc NAME [FLAG...] <<source - an image made by azalea-cc
+cc() {
+	local name=$1
+	shift
+	"$(dirname "$AZALEA")/azalea-cc" -O2 -o "$name" "$@" -x c -
+}
+
+@test "azalea-cc makes images, objects and whatever else a compiler does" {
+	cat >one.c <<-'END'
+	#include <stdio.h>
+
+	int two(void);
+
+	int main(int argc, char **argv)
+	{
+		printf("%d %s %d\n", two(), argv[argc - 1], NUMBER);
+		return 3;
+	}
+	END
+	echo 'int two(void) { return 2; }' >two.c
+	local cc compiler
+	cc=$(dirname "$AZALEA")/azalea-cc
+	for compiler in gcc clang; do
+		export AZALEA_CC=$compiler
+		"$cc" -Wall -O2 -c two.c
+		"$cc" -Wall -O2 -DNUMBER=1 one.c two.o -o image -lm -pthread
+		run -3 ./image word
+		[ "$output" = "2 word 1" ]
+		"$cc" -D NUMBER=2 one.c two.c
+		run -3 ./app.azi word
+		[ "$output" = "2 word 2" ]
+		"$cc" -E -DNUMBER=3 one.c | grep -q '"%d %s %d.n", two(), argv'
+		run -1 "$cc" -shared two.c
+		says "no shared libraries"
+		run ! "$cc" one.c -o broken
+		[ ! -e broken ]
+		"$cc" --version | grep -q .
+		rm app.azi image two.o
+	done
+	mkdir bin
+	ln -s /bin/bash /usr/bin/{gcc,dirname,readlink,basename} bin
+	unset AZALEA_CC
+	PATH=$PWD/bin run -1 "$cc" two.c
+	says "musl-tools"
+	AZALEA_CC=clang PATH=$PWD/bin run -1 "$cc" two.c
+	says "apt-get install clang"
+}
+
+@test "an image of azalea-cc makes its calls without a trap" {
+	cc calls <<-'END'
+	#include <fcntl.h>
+	#include <pthread.h>
+	#include <stdio.h>
+	#include <stdlib.h>
+	#include <sys/mman.h>
+	#include <sys/stat.h>
+	#include <time.h>
+	#include <unistd.h>
+
+	static void *thread(void *arg)
+	{
+		return arg;
+	}
+
+	int main(void)
+	{
+		struct timespec t = { 0, 1000 };
+		struct stat st;
+		pthread_t id;
+		char c;
+		int fd = open("/dev/zero", O_RDONLY);
+
+		for (int i = 0; i < 1000; i++) {
+			pthread_create(&id, NULL, thread, NULL);
+			pthread_join(id, NULL);
+			if (read(fd, &c, 1) != 1 || fstat(fd, &st) ||
+			    stat("/", &st) || getppid() <= 0)
+				return 1;
+			nanosleep(&t, NULL);
+			free(malloc(1 << 20));
+		}
+		puts("ready");
+		fclose(stdout);
+		return getchar() != EOF;
+	}
+	END
+	mkfifo in
+	AZALEA_OPTS="--name $NAME" ./calls <in >out 3>&- &
+	STARTED+=($!)
+	exec 9>in
+	eventually grep -q ready out
+	run -0 "$AZALEA" inspect "$NAME"
+	echo "$output"
+	exec 9>&-
+	[[ $output =~ traps\ +0\  ]]
+	wait "${STARTED[0]}"
+}
+
+@test "signals do not show the stubs of direct calls" {
+	cc stubs <<-'END'
+	#define _GNU_SOURCE
+	#include <signal.h>
+	#include <stdio.h>
+	#include <sys/time.h>
+	#include <ucontext.h>
+	#include <unistd.h>
+
+	extern char __executable_start[], etext[];
+	static volatile int outside, taken;
+
+	static void handler(int sig, siginfo_t *si, void *context)
+	{
+		const ucontext_t *uc = context;
+		char *rip = (char *)uc->uc_mcontext.gregs[REG_RIP];
+
+		(void)sig;
+		(void)si;
+		outside += rip < __executable_start || rip >= etext;
+		taken++;
+	}
+
+	int main(void)
+	{
+		struct sigaction sa = { .sa_sigaction = handler,
+					.sa_flags = SA_SIGINFO };
+		struct itimerval t = { { 0, 200 }, { 0, 200 } };
+		long n = 0;
+
+		sigaction(SIGALRM, &sa, NULL);
+		setitimer(ITIMER_REAL, &t, NULL);
+		while (taken < 2000)
+			for (int i = 0; i < 100; i++, n++)
+				if (getppid() <= 0)
+					return 1;
+		printf("%d\n", outside);
+		return 0;
+	}
+	END
+	run -0 ./stubs
+	[ "$output" = 0 ]
+}
+
+@test "a thread that waits in a direct call can be cancelled" {
+	cc cancel <<-'END'
+	#include <pthread.h>
+	#include <time.h>
+	#include <unistd.h>
+
+	static void *reader(void *arg)
+	{
+		char c;
+
+		return read(((int *)arg)[0], &c, 1) < 0 ? arg : NULL;
+	}
+
+	/* musl looks where in a call the signal has come. */
+	static int cancel(void)
+	{
+		struct timespec t = { 0, 100000 };
+		void *result;
+		pthread_t id;
+		int ends[2];
+
+		if (pipe(ends) || pthread_create(&id, NULL, reader, ends))
+			return -1;
+		nanosleep(&t, NULL);
+		pthread_cancel(id);
+		pthread_join(id, &result);
+		close(ends[0]);
+		close(ends[1]);
+		return result == PTHREAD_CANCELED ? 0 : -1;
+	}
+
+	int main(void)
+	{
+		for (int i = 0; i < 50; i++)
+			if (cancel())
+				return 1;
+		return 0;
+	}
+	END
+	run -0 ./cancel
+}
+
+@test "the web server is an image of less than 1 MB that serves files" {
+	local url pid
+	"$(dirname "$AZALEA")/azalea-cc" -O2 -o web \
+		"$BATS_TEST_DIRNAME/../../examples/web/web.c"
+	[ "$(stat -c %s web)" -lt 1000000 ]
+	mkdir -p root/sub empty
+	echo index >root/index.html
+	head -c 3000000 /dev/urandom >root/sub/big
+	AZALEA_OPTS="--name $NAME" ./web -p 0 root >url 3>&- &
+	STARTED+=($!)
+	eventually grep -q http url
+	url=$(cat url)
+	[ "$(curl -s "$url")" = index ]
+	curl -s "$url/sub/big" | cmp - root/sub/big
+	[ "$(curl -s -o reply -w '%{http_code}' "$url/none")" = 404 ]
+	[ "$(curl -s --path-as-is -o reply -w '%{http_code}' \
+		"${url}../url")" = 400 ]
+	[ "$(curl -s -o reply -w '%{http_code}' "$url%2e%2e/url")" = 400 ]
+	[ "$(curl -s -X POST -d x -o reply -w '%{http_code}' "$url")" = 405 ]
+	curl -sI "$url/sub/big" | grep -q 'Content-Length: 3000000'
+	# Many at a time, and many over one connection.
+	for i in {1..8}; do
+		curl -s "$url/index.html?"{1..50} >"got$i" &
+		pid[i]=$!
+	done
+	wait "${pid[@]}"
+	[ "$(sort got? | uniq -c | xargs)" = "400 index" ]
+	run -0 "$AZALEA" inspect "$NAME"
+	[[ $output =~ traps\ +0\  ]]
+	kill "${STARTED[0]}"
+	run -143 wait "${STARTED[0]}"
+}
