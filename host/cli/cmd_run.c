@@ -243,13 +243,6 @@ static int run_start(const struct run_request *rq, struct instance_config *cfg)
 	return EXIT_AZALEA;
 }
 
-static bool patch_is_off(void)
-{
-	const char *value = env_get(environ, "AZALEA_PATCH");
-
-	return value && strcmp(value, "0") == 0;
-}
-
 /* What needs no look at the machine. */
 static int request_check(const struct run_request *rq,
 			 struct instance_config *cfg)
@@ -263,10 +256,9 @@ static int request_check(const struct run_request *rq,
 				  "inspect`");
 	if (rq->on[OPT_STRACE])
 		cfg->flags |= AZ_BOOT_STRACE;
-	if (rq->on[OPT_NO_PATCH] || patch_is_off())
-		cfg->flags |= AZ_BOOT_NOPATCH;
 	if (rq->on[OPT_STRICT_UNMAP])
 		cfg->flags |= AZ_BOOT_STRICT_UNMAP;
+	request_patch(rq->on[OPT_NO_PATCH], cfg);
 	status = request_plat(rq->text[OPT_PLAT], cfg);
 	if (!status)
 		status = request_offload(rq->text[OPT_OFFLOAD], cfg);

@@ -36,6 +36,11 @@ struct range {
 	uint64_t start, end;
 };
 
+struct step {
+	uint64_t at;
+	struct insn insn;
+};
+
 struct rewrite {
 	unsigned char *file;
 	size_t size;
@@ -45,6 +50,16 @@ struct rewrite {
 	uint64_t top;    /* end in memory */
 	struct range *fn;
 	size_t nfn;
+	uint64_t *label; /* addresses that symbols name */
+	size_t nlabels;
+	/* The segment and the function that are looked at now. */
+	unsigned char *text;
+	uint64_t base, len;
+	struct step *step;
+	size_t nsteps;
+	uint64_t *target; /* what branches and labels lead to */
+	size_t ntargets;
+	bool indirect; /* there may be more of them */
 	unsigned char *stub;
 	size_t nstubs, room;
 	uint64_t stubs; /* address of the first */
@@ -121,7 +136,8 @@ static int read_symbols(struct rewrite *w, const Elf64_Shdr *sh)
 	size_t n = sh->sh_size / sizeof(Elf64_Sym);
 
 	w->fn = calloc(n + 1, sizeof(*w->fn));
-	if (!w->fn)
+	w->label = calloc(n + 1, sizeof(*w->label));
+	if (!w->fn || !w->label)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		const Elf64_Phdr *ph;
@@ -130,10 +146,12 @@ static int read_symbols(struct rewrite *w, const Elf64_Shdr *sh)
 
 		memcpy(&sym, w->file + sh->sh_offset + i * sizeof(sym),
 		       sizeof(sym));
-		if (ELF64_ST_TYPE(sym.st_info) != STT_FUNC)
-			continue;
 		ph = segment_of(w, sym.st_value);
-		if (!ph)
+		if (!ph || sym.st_shndx == SHN_UNDEF ||
+		    ELF64_ST_TYPE(sym.st_info) == STT_SECTION)
+			continue;
+		w->label[w->nlabels++] = sym.st_value;
+		if (ELF64_ST_TYPE(sym.st_info) != STT_FUNC)
 			continue;
 		room = ph->p_vaddr + ph->p_filesz - sym.st_value;
 		w->fn[w->nfn].start = sym.st_value;
@@ -197,61 +215,114 @@ static unsigned char *stub_new(struct rewrite *w)
 	return bigger;
 }
 
-/*
- * Does a branch of the function lead between what moves first and the call? It
- * would come to the instruction itself, which still traps.
- */
-static bool entered(const struct rewrite *w, const Elf64_Phdr *ph,
-		    const struct range *fn, const struct patch_plan *p)
+/* Does anything lead to an address in (lo, hi]? */
+static bool entered(const struct rewrite *w, uint64_t lo, uint64_t hi)
 {
-	const unsigned char *text = w->file + ph->p_offset;
-	uint64_t at = fn->start, to;
+	for (size_t k = 0; k < w->ntargets; k++)
+		if (w->target[k] > lo && w->target[k] <= hi)
+			return true;
+	return false;
+}
+
+/* The instructions from first up to the call move; head of them are replaced */
+static void plan_note(const struct rewrite *w, size_t first, size_t call,
+		      size_t head, struct patch_plan *p)
+{
+	const struct step *s = &w->step[first];
+
+	memset(p, 0, sizeof(*p));
+	p->form = PATCH_MOVE;
+	p->site = w->step[call].at;
+	p->jump = s->at;
+	p->moved = (uint8_t)(p->site - s->at);
+	p->nmoved = (uint8_t)(call - first);
+	p->jump_len = (uint8_t)(w->step[first + head].at - s->at);
+	memcpy(p->code, w->text + (s->at - w->base), p->moved);
+	for (size_t k = 0; k < p->nmoved; k++) {
+		p->at[k] = (uint8_t)(s[k].at - s->at);
+		p->len[k] = s[k].insn.len;
+		p->rip_disp[k] = s[k].insn.rip_disp;
+	}
+}
+
+/* It does not lead elsewhere, and was not replaced for another call. */
+static bool may_move(const struct rewrite *w, const struct step *s)
+{
 	struct insn i;
 
-	while (at < fn->end &&
-	       !insn_decode(text + (at - ph->p_vaddr), fn->end - at, &i)) {
-		at += i.len;
-		to = at + (uint64_t)(int64_t)i.rel;
-		if ((i.kind == INSN_JMP || i.kind == INSN_BRANCH) &&
-		    to > p->jump && to <= p->site)
-			return true;
+	return (s->insn.kind == INSN_PLAIN || s->insn.kind == INSN_NOP) &&
+	       !insn_decode(w->text + (s->at - w->base), s->insn.len, &i) &&
+	       i.kind == s->insn.kind && i.len == s->insn.len;
+}
+
+/*
+ * Move what is in front of the call, as little as can be. certain: nothing may
+ * lead to the call but what moves; then the jump may replace several
+ * instructions. Else it is one, and those ways still trap.
+ */
+static bool plan_moved(const struct rewrite *w, size_t call, bool certain,
+		       struct patch_plan *p)
+{
+	uint64_t site = w->step[call].at;
+
+	for (size_t n = 1; n <= PATCH_NMOVED && n <= call; n++) {
+		const struct step *s = &w->step[call - n];
+		size_t head = 0;
+		uint64_t len = 0;
+
+		if (!may_move(w, s) || site - s->at > PATCH_MOVED)
+			return false;
+		while (len < PATCH_JUMP && head < n)
+			len += s[head++].insn.len;
+		if (len < PATCH_JUMP || len > PATCH_LONGEST)
+			continue;
+		if (certain ? w->indirect && head > 1 : head > 1)
+			continue;
+		if (certain && entered(w, s->at, site))
+			continue;
+		plan_note(w, call - n, call, head, p);
+		return true;
 	}
 	return false;
 }
 
 /* How to make the call direct, for all ways that lead to it if possible. */
-static bool choose_plan(const struct rewrite *w, const Elf64_Phdr *ph,
-			const struct range *fn, uint64_t site,
+static bool choose_plan(const struct rewrite *w, size_t call,
 			struct patch_plan *p)
 {
-	struct patch_text t = { w->file + ph->p_offset, ph->p_filesz,
-				ph->p_vaddr };
-	struct patch_plan pad;
+	struct patch_text t = { w->text, w->len, w->base };
 
-	if (patch_plan(&t, site, PATCH_MOVE | PATCH_PAD, p))
-		return false;
-	if (p->form == PATCH_MOVE && entered(w, ph, fn, p) &&
-	    !patch_plan(&t, site, PATCH_PAD, &pad))
-		*p = pad;
-	return true;
+	return plan_moved(w, call, true, p) ||
+	       !patch_plan(&t, w->step[call].at, PATCH_PAD, p) ||
+	       plan_moved(w, call, false, p);
 }
 
-static int rewrite_site(struct rewrite *w, const Elf64_Phdr *ph,
-			const struct range *fn, uint64_t site)
+/*
+ * Unwinders know by its bytes what a signal handler returns to: mov $15,%rax
+ * and a call.
+ */
+static bool is_restorer(const struct rewrite *w, size_t call)
 {
-	unsigned char *text = w->file + ph->p_offset;
+	const unsigned char *p = w->text + (w->step[call].at - w->base);
+
+	return call && w->step[call - 1].insn.len >= 5 && p[-4] == 15 &&
+	       !p[-3] && !p[-2] && !p[-1];
+}
+
+static int rewrite_site(struct rewrite *w, size_t call)
+{
 	struct patch_stub s = { .at = w->stubs + w->nstubs * AZ_STUB_SIZE,
 				.kind = PATCH_STUB_CALL,
 				.hits = PATCH_NO_HITS,
 				.entry = AZ_GATE_SYSCALL };
 	unsigned char code[PATCH_STUB_MAX], jump[PATCH_LONGEST];
-	struct az_stub_tail tail = { .site = site };
+	struct az_stub_tail tail = { .site = w->step[call].at };
 	struct patch_marks marks;
 	struct patch_plan p;
 	unsigned char *stub;
 
 	w->out->sites++;
-	if (!choose_plan(w, ph, fn, site, &p) ||
+	if (is_restorer(w, call) || !choose_plan(w, call, &p) ||
 	    patch_emit(&p, &s, code, &marks) || marks.len > AZ_STUB_TAIL ||
 	    patch_jump(&p, s.at, jump))
 		return 0;
@@ -261,29 +332,79 @@ static int rewrite_site(struct rewrite *w, const Elf64_Phdr *ph,
 	tail.moved = p.moved;
 	memcpy(stub, code, marks.len);
 	memcpy(stub + AZ_STUB_TAIL, &tail, sizeof(tail));
-	memcpy(text + (p.jump - ph->p_vaddr), jump, p.jump_len);
+	memcpy(w->text + (p.jump - w->base), jump, p.jump_len);
 	if (p.form == PATCH_PAD)
-		patch_hop(&p, text + (site - ph->p_vaddr));
+		patch_hop(&p, w->text + (p.site - w->base));
 	w->nstubs++;
 	w->out->done++;
 	return 0;
 }
 
-/* The calls in one function, as far as its instructions are understood. */
+/* One more instruction, or an address that something leads to. */
+static bool list_grow(void *list, size_t n, size_t size)
+{
+	void **p = list, *bigger;
+
+	/* Room grows in powers of two. */
+	if (n & (n - 1))
+		return true;
+	bigger = reallocarray(*p, n ? 2 * n : 1, size);
+	if (!bigger)
+		return false;
+	*p = bigger;
+	return true;
+}
+
+static bool target_add(struct rewrite *w, uint64_t at)
+{
+	if (!list_grow(&w->target, w->ntargets, sizeof(*w->target)))
+		return false;
+	w->target[w->ntargets++] = at;
+	return true;
+}
+
+/* What the function's instructions are, as far as they are understood. */
+static int read_function(struct rewrite *w, const struct range *fn)
+{
+	uint64_t at = fn->start;
+	struct insn i;
+
+	w->nsteps = w->ntargets = 0;
+	w->indirect = false;
+	while (at < fn->end &&
+	       !insn_decode(w->text + (at - w->base), fn->end - at, &i)) {
+		if (!list_grow(&w->step, w->nsteps, sizeof(*w->step)))
+			return -ENOMEM;
+		w->step[w->nsteps].at = at;
+		w->step[w->nsteps++].insn = i;
+		at += i.len;
+		w->indirect |= i.kind == INSN_JMP_IND;
+		if ((i.kind == INSN_JMP || i.kind == INSN_BRANCH ||
+		     i.kind == INSN_CALL) &&
+		    !target_add(w, at + (uint64_t)(int64_t)i.rel))
+			return -ENOMEM;
+	}
+	/* What is not understood may lead anywhere. */
+	w->indirect |= at < fn->end;
+	for (size_t k = 0; k < w->nlabels; k++)
+		if (w->label[k] > fn->start && w->label[k] < fn->end &&
+		    !target_add(w, w->label[k]))
+			return -ENOMEM;
+	return 0;
+}
+
 static int rewrite_function(struct rewrite *w, const struct range *fn)
 {
 	const Elf64_Phdr *ph = segment_of(w, fn->start);
-	uint64_t at = fn->start;
-	struct insn i;
-	int err = 0;
+	int err;
 
-	while (!err && at < fn->end &&
-	       !insn_decode(w->file + ph->p_offset + (at - ph->p_vaddr),
-			    fn->end - at, &i)) {
-		if (i.kind == INSN_SYSCALL)
-			err = rewrite_site(w, ph, fn, at);
-		at += i.len;
-	}
+	w->text = w->file + ph->p_offset;
+	w->base = ph->p_vaddr;
+	w->len = ph->p_filesz;
+	err = read_function(w, fn);
+	for (size_t k = 0; k < w->nsteps && !err; k++)
+		if (w->step[k].insn.kind == INSN_SYSCALL)
+			err = rewrite_site(w, k);
 	return err;
 }
 
@@ -351,6 +472,9 @@ int direct_rewrite(void *program, size_t size, struct direct *out)
 	if (!err && w.nstubs)
 		err = assemble(&w, head);
 	free(w.fn);
+	free(w.label);
+	free(w.step);
+	free(w.target);
 	free(w.stub);
 	return err;
 }

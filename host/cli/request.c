@@ -13,6 +13,7 @@
 #include "boot.h"
 #include "instance/entry.h"
 #include "instance/registry.h"
+#include "lib/env.h"
 #include "lib/error.h"
 #include "lib/name.h"
 #include "plat/plat.h"
@@ -59,6 +60,14 @@ int request_offload(const char *how, struct instance_config *cfg)
 }
 
 /* --- the name --- */
+
+void request_patch(bool off, struct instance_config *cfg)
+{
+	const char *value = env_get(environ, "AZALEA_PATCH");
+
+	if (off || (value && strcmp(value, "0") == 0))
+		cfg->flags |= AZ_BOOT_NOPATCH;
+}
 
 static int name_taken(const char *name)
 {

@@ -8,6 +8,8 @@
 #ifndef CLI_REQUEST_H
 #define CLI_REQUEST_H
 
+#include <stdbool.h>
+
 #include "instance/instance.h"
 
 /* request_plat - "auto", "pico", "kvm", "metal": cfg->plat. */
@@ -15,6 +17,9 @@ int request_plat(const char *name, struct instance_config *cfg);
 
 /* request_offload - "auto", "ring", "direct": cfg->offload. */
 int request_offload(const char *how, struct instance_config *cfg);
+
+/* request_patch - off, or AZALEA_PATCH=0: leave call sites as they are. */
+void request_patch(bool off, struct instance_config *cfg);
 
 /*
  * request_name - claim the name, or make one up; enters the instance in the

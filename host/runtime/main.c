@@ -34,6 +34,7 @@ enum image_option {
 	OPT_CPUSET,
 	OPT_MEMORY,
 	OPT_NAME,
+	OPT_NO_PATCH,
 	OPT_OFFLOAD,
 	OPT_OVERCOMMIT,
 	OPT_PLAT,
@@ -47,6 +48,7 @@ static const struct option_spec options[] = {
 	[OPT_CPUSET] = { 0, "cpuset-cpus", "LIST", "" },
 	[OPT_MEMORY] = { 'm', "memory", "SIZE", "" },
 	[OPT_NAME] = { 0, "name", "NAME", "" },
+	[OPT_NO_PATCH] = { 0, "no-patch", NULL, "" },
 	[OPT_OFFLOAD] = { 0, "offload", "HOW", "" },
 	[OPT_OVERCOMMIT] = { 0, "overcommit", NULL, "" },
 	[OPT_PLAT] = { 0, "plat", "PLATFORM", "" },
@@ -166,6 +168,7 @@ static int config_options(struct instance_config *cfg)
 	status = options_read(text, value, on);
 	if (!status && on[OPT_STRACE])
 		cfg->flags |= AZ_BOOT_STRACE;
+	request_patch(on[OPT_NO_PATCH], cfg);
 	if (!status)
 		status = request_plat(value[OPT_PLAT], cfg);
 	if (!status)
