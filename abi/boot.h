@@ -26,16 +26,15 @@
 #define AZ_OFFLOAD_RING   1
 #define AZ_OFFLOAD_DIRECT 2
 
-#define AZ_BOOT_STRACE   (1U << 0) /* print decoded calls on fd 2 */
-#define AZ_BOOT_TSC      (1U << 1) /* the TSC is invariant: use it as clock */
-#define AZ_BOOT_FSGSBASE (1U << 2) /* wrfsbase and friends are enabled */
-#define AZ_BOOT_SECURE   (1U << 3) /* AT_SECURE */
-#define AZ_BOOT_XSAVE    (1U << 4) /* OSXSAVE: xgetbv, xsave, xrstor work */
+#define AZ_BOOT_STRACE       (1U << 0) /* print decoded calls on fd 2 */
+#define AZ_BOOT_TSC          (1U << 1) /* invariant: use it as clock */
+#define AZ_BOOT_FSGSBASE     (1U << 2) /* wrfsbase and friends are enabled */
+#define AZ_BOOT_SECURE       (1U << 3) /* AT_SECURE */
+#define AZ_BOOT_XSAVE        (1U << 4) /* OSXSAVE: xgetbv, xsave, xrstor */
+#define AZ_BOOT_XSAVEC       (1U << 5) /* xsavec too */
+#define AZ_BOOT_XINUSE       (1U << 7) /* xgetbv tells what is in use */
 #define AZ_BOOT_STRICT_UNMAP (1U << 8) /* each munmap is one of the host's */
-#define AZ_BOOT_XSAVEC   (1U << 5) /* xsavec too */
-#define AZ_BOOT_XINUSE   (1U << 7) /* xgetbv tells what is in use */
-
-#define AZ_BOOT_NOPATCH  (1U << 7) /* leave call sites as they are */
+#define AZ_BOOT_NOPATCH      (1U << 9) /* leave call sites as they are */
 
 #define AZ_INBOX 128U /* entries of az_boot.inbox */
 

@@ -253,4 +253,4 @@ __asm__(".section .rodata\n"
 	".type __azalea_ipc, @object\n"
 	".size __azalea_ipc, 4\n"
 	"__azalea_ipc:	.long " STRING(AZ_GATE_VERSION) "\n"
-	".text\n");
+							".text\n");
