@@ -114,6 +114,8 @@ void report_row(const struct result *r)
 			     target_text(&c->target[i], c->unit, text,
 					 sizeof(text)),
 			     result_met(r, &c->target[i]) ? "met" : "MISSED");
+	if (c->base)
+		(void)printf("  not Linux: azalea run %s", c->base);
 	(void)printf("\n");
 	if (c->how == HOW_WALL) {
 		print_numbers(c, "  processor time", "ms", &a->cpu_stats,
