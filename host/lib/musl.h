@@ -26,6 +26,7 @@
 #define RENAME_NOREPLACE 1
 #endif
 
+#ifndef __GLIBC__
 static inline const char *strerrordesc_np(int err)
 {
 	return strerror(err);
@@ -43,5 +44,6 @@ static inline const char *sigabbrev_np(int sig)
 	(void)sig;
 	return NULL;
 }
+#endif
 
 #endif

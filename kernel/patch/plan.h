@@ -79,7 +79,7 @@ int patch_plan(const struct patch_text *t, uint64_t site, uint32_t forms,
 struct patch_stub {
 	uint64_t at; /* where it will be */
 	uint32_t kind;
-	uint32_t hits;   /* offset of the site's counter from %gs, or: */
+	uint32_t hits; /* offset of the site's counter from %gs, or: */
 #define PATCH_NO_HITS 0xffffffffU /* do not count */
 	uint32_t entry;  /* offset of the unikernel's entry, likewise */
 	uint32_t pid;    /* of the process id */

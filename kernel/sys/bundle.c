@@ -46,8 +46,8 @@ void bundle_rip(struct az_frame *frame)
 	if (copy_from_user(&tail, at, sizeof(tail)))
 		return;
 	/* Behind what was moved only %rcx changes, which a call does anyway. */
-	frame->rip = off < tail.moved ? tail.site - tail.moved + off
-				      : tail.site;
+	frame->rip =
+	    off < tail.moved ? tail.site - tail.moved + off : tail.site;
 }
 
 /* --- looking up --- */

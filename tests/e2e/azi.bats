@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # azi.bats - single-file images: azalea build, and what comes out of it
-# shellcheck disable=SC2016,SC2030,SC2031,SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2153,SC2154
 
 load common
 
@@ -145,9 +145,9 @@ hello() {
 	local size cut
 	size=$(stat -c %s hello.azi)
 	for cut in 1 8 47 48 49 4096 30000; do
-		head -c $((size - cut)) hello.azi >cut
-		chmod +x cut
-		run -125 ./cut
+		head -c $((size - cut)) hello.azi >part
+		chmod +x part
+		run -125 ./part
 		says "copy it again"
 	done
 	cat hello.azi - <<<more >longer
