@@ -301,14 +301,15 @@ static size_t padding_before(const struct patch_text *t, size_t end)
 	return 0;
 }
 
-static void pad_note(const struct patch_text *t, size_t pad,
+/* All of it, so that what is left over remains a NOP. */
+static void pad_note(const struct patch_text *t, size_t pad, size_t end,
 		     struct patch_plan *p)
 {
 	p->form = PATCH_PAD;
 	p->moved = p->nmoved = 0;
 	p->jump = t->base + pad;
-	p->jump_len = PATCH_JUMP;
-	for (size_t k = 0; k < PATCH_JUMP; k++)
+	p->jump_len = (uint8_t)(end - pad);
+	for (size_t k = 0; k < p->jump_len; k++)
 		p->old[k] = t->bytes[pad + k];
 }
 
@@ -322,7 +323,7 @@ static int plan_pad(const struct patch_text *t, size_t at, struct patch_plan *p)
 		size_t pad = padding_before(t, end);
 
 		if (pad && pad >= lo && pad <= at + 129) {
-			pad_note(t, pad, p);
+			pad_note(t, pad, end, p);
 			return PATCH_OK;
 		}
 	}

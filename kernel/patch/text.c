@@ -13,9 +13,15 @@
  */
 #include "patch/text.h"
 
+#include <asm/unistd.h>
+#include <linux/mman.h>
+
 #include "core.h"
 #include "lib/errno.h"
+#include "lib/user.h"
+#include "mm/mm.h"
 #include "monitor.h"
+#include "sys/sys.h"
 
 #define INT3    0xcc
 #define HISTORY 64U
@@ -28,6 +34,33 @@ static bool alone(void)
 {
 	/* Cores are asked for by others that run, so by nobody now. */
 	return __atomic_load_n(&BOOT->want_cores, __ATOMIC_SEQ_CST) <= 1;
+}
+
+/*
+ * The other way to write program text, for giving it back where the host has
+ * stopped letting us write (the child of a process that had dropped its
+ * privileges cannot open /proc/self/mem): not executable for a moment. Another
+ * core that is there faults, finds that the tree allows it (mm_fault, which
+ * waits for the lock of mm), and tries again.
+ */
+static int poke(uint64_t addr, const uint8_t *bytes, size_t n)
+{
+	uint64_t page = ALIGN_DOWN(addr, AZ_PAGE_SIZE);
+	uint64_t end = ALIGN_UP(addr + n, AZ_PAGE_SIZE);
+	struct vma_info v;
+	int err = mon_patch(addr, bytes, n);
+
+	if (!err || !mm_find_locked(addr, &v) || v.start > page || v.end < end)
+		return err;
+	err = (int)host_call(__NR_mprotect, page, end - page,
+			     PROT_READ | PROT_WRITE, 0, 0, 0);
+	if (err)
+		return err;
+	err = copy_to_user(addr, bytes, n);
+	AZ_ASSERT(!host_call(__NR_mprotect, page, end - page,
+			     v.flags & (VMA_READ | VMA_WRITE | VMA_EXEC), 0, 0,
+			     0));
+	return err;
 }
 
 int text_quiet(uint64_t addr, const uint8_t *bytes, size_t n)
@@ -50,21 +83,21 @@ int text_write(uint64_t addr, const uint8_t *old, const uint8_t *bytes,
 	int err;
 
 	if (alone())
-		return mon_patch(addr, bytes, n);
+		return poke(addr, bytes, n);
 	/* What can fail fails here, where nothing has changed: the pages
 	 * become private, and cores can be serialized. */
-	err = mon_patch(addr, old, n);
+	err = poke(addr, old, n);
 	if (!err)
 		err = mon_sync_cores();
 	if (err)
 		return err;
 	__atomic_store_n(&history[nhistory++ % HISTORY], addr,
 			 __ATOMIC_SEQ_CST);
-	AZ_ASSERT(!mon_patch(addr, &int3, 1));
+	AZ_ASSERT(!poke(addr, &int3, 1));
 	AZ_ASSERT(!mon_sync_cores());
-	AZ_ASSERT(!mon_patch(addr + 1, bytes + 1, n - 1));
+	AZ_ASSERT(!poke(addr + 1, bytes + 1, n - 1));
 	AZ_ASSERT(!mon_sync_cores());
-	AZ_ASSERT(!mon_patch(addr, bytes, 1));
+	AZ_ASSERT(!poke(addr, bytes, 1));
 	AZ_ASSERT(!mon_sync_cores());
 	return 0;
 }

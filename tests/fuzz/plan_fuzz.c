@@ -52,10 +52,11 @@ static void check_pad(const struct patch_text *t, const struct patch_plan *p)
 	struct insn insn;
 	uint8_t hop[PATCH_SITE];
 
-	CHECK(p->jump_len == PATCH_JUMP && !p->nmoved && !p->moved);
-	CHECK(p->jump >= t->base && p->jump + PATCH_JUMP <= t->base + t->len);
+	CHECK(p->jump_len >= PATCH_JUMP && p->jump_len <= PATCH_LONGEST);
+	CHECK(!p->nmoved && !p->moved && p->jump >= t->base);
+	CHECK(p->jump + p->jump_len <= t->base + t->len);
 	CHECK(p->jump >= p->site + PATCH_SITE ||
-	      p->jump + PATCH_JUMP <= p->site);
+	      p->jump + p->jump_len <= p->site);
 	patch_hop(p, hop);
 	CHECK(!insn_decode(hop, sizeof(hop), &insn));
 	CHECK(insn.kind == INSN_JMP);

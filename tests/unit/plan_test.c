@@ -180,6 +180,9 @@ static void test_pads(void)
 	       (uint64_t)t_pad_site + 2 + (uint64_t)(int64_t)(int8_t)hop[1] ==
 		   p.jump,
 	   "the hop leads there");
+	ok(p.jump_len >= 5 && p.jump + p.jump_len ==
+				  ((uint64_t)t_pad_ret + 15) / 16 * 16,
+	   "all of it, up to where code begins");
 	ok(plan_at(t_entry_site, PATCH_PAD, &p) == PATCH_NO_SPACE,
 	   "NOPs that are code are not padding");
 }
