@@ -36,6 +36,15 @@
 #define AZ_BOOT_STRICT_UNMAP (1U << 8) /* each munmap is one of the host's */
 #define AZ_BOOT_NOPATCH      (1U << 9) /* leave call sites as they are */
 
+/* No two are one. */
+_Static_assert((AZ_BOOT_STRACE ^ AZ_BOOT_TSC ^ AZ_BOOT_FSGSBASE ^
+		AZ_BOOT_SECURE ^ AZ_BOOT_XSAVE ^ AZ_BOOT_XSAVEC ^
+		AZ_BOOT_XINUSE ^ AZ_BOOT_STRICT_UNMAP ^ AZ_BOOT_NOPATCH) ==
+		   AZ_BOOT_STRACE + AZ_BOOT_TSC + AZ_BOOT_FSGSBASE +
+		       AZ_BOOT_SECURE + AZ_BOOT_XSAVE + AZ_BOOT_XSAVEC +
+		       AZ_BOOT_XINUSE + AZ_BOOT_STRICT_UNMAP + AZ_BOOT_NOPATCH,
+	       "flags");
+
 #define AZ_INBOX 128U /* entries of az_boot.inbox */
 
 /* Resource limits as Linux numbers them (RLIMIT_CPU is 0). */

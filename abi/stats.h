@@ -79,10 +79,10 @@ struct az_stats {
 	uint32_t cores_started;
 	uint32_t exit_status; /* as wait4 encodes it, when exited is 1 */
 	uint32_t exited;      /* written after exit_status, at the very end */
-	uint32_t nsites;     /* entries of site that have been in use */
-	uint32_t sites_gone; /* forgotten, with their text */
-	uint64_t sites_lost; /* traps at sites that found no entry */
-	uint64_t hits_gone;  /* of sites_gone */
+	uint32_t nsites;      /* entries of site that have been in use */
+	uint32_t sites_gone;  /* forgotten, with their text */
+	uint64_t sites_lost;  /* traps at sites that found no entry */
+	uint64_t hits_gone;   /* of sites_gone */
 	struct az_site site[AZ_SITES];
 	struct az_core_stats core[AZ_MAX_CORES];
 };

@@ -28,8 +28,8 @@ void hits_collect(uint32_t ncores)
 		uint64_t sum = 0;
 
 		for (uint32_t c = 0; c < ncores; c++)
-			sum += __atomic_load_n(&hits_of(c)[i],
-					       __ATOMIC_RELAXED);
+			sum +=
+			    __atomic_load_n(&hits_of(c)[i], __ATOMIC_RELAXED);
 		if (STATS->site[i].addr)
 			STATS->site[i].hits = sum - STATS->site[i].before;
 	}

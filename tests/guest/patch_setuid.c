@@ -14,8 +14,7 @@
 
 typedef long (*code_fn)(void);
 
-static const uint8_t code[] = { 0xb8, SYS_getppid, 0, 0, 0,
-				0x0f, 0x05,	   0xc3 };
+static const uint8_t code[] = { 0xb8, SYS_getppid, 0, 0, 0, 0x0f, 0x05, 0xc3 };
 
 /* The code, with something in front of it that is code as well. */
 static uint8_t *make(void)

@@ -62,13 +62,13 @@ __asm__(
 		      " .byte 0x8b, 0xb8, 0x3c, 0, 0, 0\n syscall\n")
 	    CASE("t_zeros", " ret\n .fill 7, 1, 0\n mov $39, %eax\n syscall\n")
 		CASE("t_rip", "	mov t_data(%rip), %edi\n syscall\n") CASE(
-		    "t_two",
-		    "	mov $257, %eax\n xor %edx, %edx\n syscall\n")
+		    "t_two", "	mov $257, %eax\n xor %edx, %edx\n syscall\n")
 		    CASE(
 			"t_short",
 			" lea 0x100(%rdi), %rdx\n xor %eax, %eax\n syscall\n ret\n")
 			CASE("t_call", "	call t_mov\n syscall\n")
-			    CASE("t_jump", "	jmp t_mov\n.balign 2\n syscall\n")
+			    CASE("t_jump",
+				 "	jmp t_mov\n.balign 2\n syscall\n")
 				CASE("t_restore", " mov $15, %rax\n syscall\n")
     /* Padding behind a return, in front of an aligned address. */
     "	.balign 16\n"
@@ -180,8 +180,8 @@ static void test_pads(void)
 	       (uint64_t)t_pad_site + 2 + (uint64_t)(int64_t)(int8_t)hop[1] ==
 		   p.jump,
 	   "the hop leads there");
-	ok(p.jump_len >= 5 && p.jump + p.jump_len ==
-				  ((uint64_t)t_pad_ret + 15) / 16 * 16,
+	ok(p.jump_len >= 5 &&
+	       p.jump + p.jump_len == ((uint64_t)t_pad_ret + 15) / 16 * 16,
 	   "all of it, up to where code begins");
 	ok(plan_at(t_entry_site, PATCH_PAD, &p) == PATCH_NO_SPACE,
 	   "NOPs that are code are not padding");
