@@ -19,6 +19,8 @@
  * advice in one mapping, which mremap could not move.
  */
 #define SMALL_HEAD 0x10000ULL
+/* From here on a big page more does not matter: no small ones at all. */
+#define VAST 0x4000000ULL
 /*
  * What is left free below a mapping that grows down: less than any reservation
  * takes, and those are the neighbours in its area.
@@ -56,7 +58,7 @@ struct vma_align place_align(uint64_t len, bool huge)
 
 	if (len >= AZ_CHUNK_SIZE)
 		a.align = AZ_CHUNK_SIZE;
-	if (huge && len >= HUGE_LIMIT && mm.dense <= 0)
+	if (huge && len >= HUGE_LIMIT && len < VAST && mm.dense <= 0)
 		a.before = SMALL_HEAD;
 	return a;
 }

@@ -39,7 +39,7 @@
 /*
  * Unmappings that are exact at any rate: a burst, and one in so many ticks of
  * the TSC (2^21: about a millisecond). One costs 5 us, and 1.7 us a page to
- * have memory there again (bench/memory.c).
+ * have memory there again (bench/mmap.c).
  */
 #define TOKENS_MAX  32U
 #define TOKEN_SHIFT 21
@@ -404,7 +404,7 @@ static bool worth_keeping(const struct slab *s, uint32_t at, uint32_t n)
 	return there >= n / 2;
 }
 
-static void give(struct slab *s, uint32_t at, uint32_t n, uint64_t *to)
+static void give(struct slab *s, uint32_t at, uint32_t n, const uint64_t *to)
 {
 	s->nused -= count(s->used, at, n);
 	for (uint32_t w = at / 64; w * 64 < at + n; w++) {
@@ -530,7 +530,8 @@ static long move(uint64_t addr, uint64_t old_len, uint64_t new_len)
 	return err < 0 ? err : (long)to;
 }
 
-long pool_resize(uint64_t addr, uint64_t old_len, uint64_t new_len, bool may)
+long pool_resize(uint64_t addr, uint64_t old_len, uint64_t new_len,
+		 bool may_move)
 {
 	struct slab *s = slab_lock(addr, addr + old_len);
 	uint32_t n = (uint32_t)(old_len / AZ_PAGE_SIZE);
@@ -557,7 +558,7 @@ long pool_resize(uint64_t addr, uint64_t old_len, uint64_t new_len, bool may)
 		clear_pages(s, at + n, m - n, clear);
 	if (grown || m == n)
 		return (long)addr;
-	return may ? move(addr, old_len, new_len) : 1;
+	return may_move ? move(addr, old_len, new_len) : 1;
 }
 
 /* --- looking --- */

@@ -61,7 +61,8 @@ long pool_free(uint64_t start, uint64_t end);
  * pool_resize - mremap(2) within the pool: from old_len bytes at addr to
  * new_len. The address, 1: not possible here, or -errno. No lock is held.
  */
-long pool_resize(uint64_t addr, uint64_t old_len, uint64_t new_len, bool move);
+long pool_resize(uint64_t addr, uint64_t old_len, uint64_t new_len,
+		 bool may_move);
 
 /*
  * pool_used - the first stretch of used pages at or above addr in the slab that

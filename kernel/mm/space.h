@@ -36,7 +36,7 @@
 /*
  * Anonymous mappings from HUGE_LIMIT on get big pages; from AZ_CHUNK_SIZE on if
  * those that were unmapped last had been filled: a big page takes 60 us, 512
- * small ones 900, but one small one 2 (bench/memory.c).
+ * small ones 900, but one small one 2 (bench/mmap.c).
  */
 #define HUGE_LIMIT 0x400000ULL
 /* With big pages it cannot be seen: one of so many goes without. */
