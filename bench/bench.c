@@ -166,7 +166,7 @@ static void measure(const char *name, const char *text)
 	if (bench.setup)
 		bench.setup();
 	if (c->run)
-		bench_batches(c->run, seconds, 1);
+		bench_batches(c->run, seconds, c->per ? c->per : 1);
 	else
 		c->sample(seconds);
 }

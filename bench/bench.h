@@ -49,8 +49,13 @@ struct bench_case {
 	const char *name; /* unique in the bench, no slash */
 	const char *unit; /* NULL: ns */
 	int how;
-	/* BENCH_SAMPLES: one operation, to be timed in batches ... */
+	/*
+	 * BENCH_SAMPLES: what is to be timed in batches. If calling it costs
+	 * much beside one operation it does several, whose number is per (0:
+	 * one) ...
+	 */
 	void (*run)(void);
+	int per;
 	/* ... or else what takes samples itself; noise benches, too. */
 	void (*sample)(double seconds);
 	/* Both sides are bound to so many CPUs; 0: one. */
