@@ -341,6 +341,8 @@ int patch_plan(const struct patch_text *t, uint64_t site, uint32_t forms,
 	    is_restorer(t, at))
 		return PATCH_NO_SITE;
 	*out = (struct patch_plan){ .site = site };
+	out->returns =
+	    at + PATCH_SITE < t->len && t->bytes[at + PATCH_SITE] == 0xc3;
 	/* With a prefix it starts earlier, where it is no site. */
 	if (!votes_take(t, at, &v))
 		return PATCH_UNCERTAIN;
@@ -472,8 +474,13 @@ int patch_emit(const struct patch_plan *p, const struct patch_stub *s,
 	} else {
 		put_answer(&c, s);
 		marks->answer = (uint8_t)c.n;
-		PUT(&c, 0xe9);
-		put_32(&c, distance(&c, ret, c.base + c.n + 4));
+		/* Where getpid() ends as a rule: one jump less. */
+		if (p->returns) {
+			PUT(&c, 0xc3);
+		} else {
+			PUT(&c, 0xe9);
+			put_32(&c, distance(&c, ret, c.base + c.n + 4));
+		}
 	}
 	marks->len = (uint8_t)c.n;
 	return c.bad ? -1 : 0;

@@ -53,10 +53,10 @@ struct patch_plan {
 	uint64_t site;
 	uint64_t jump; /* where e9 rel32 goes */
 	uint32_t form;
-	uint8_t jump_len; /* bytes written there: filled up with NOPs */
-	uint8_t moved;    /* bytes in front of the site that move */
-	uint8_t nmoved;   /* instructions they are */
-	uint8_t pad;
+	uint8_t jump_len;         /* bytes written there: filled up with NOPs */
+	uint8_t moved;            /* bytes in front of the site that move */
+	uint8_t nmoved;           /* instructions they are */
+	uint8_t returns;          /* 1: a ret follows the site */
 	uint8_t at[PATCH_NMOVED]; /* where each starts in the moved bytes */
 	uint8_t rip_disp[PATCH_NMOVED]; /* see insn.h, from its start */
 	uint8_t len[PATCH_NMOVED];

@@ -442,7 +442,8 @@ void patch_trap(const struct az_frame *frame)
 
 static bool touches(const struct site *s, uint64_t lo, uint64_t hi)
 {
-	if (s->addr < hi && s->addr + SYSCALL > lo)
+	/* A stub may know that a ret follows. */
+	if (s->addr < hi && s->addr + SYSCALL + 1 > lo)
 		return true;
 	for (uint32_t i = 0; i < s->ndone; i++) {
 		const struct rewrite *r = &s->done[i];

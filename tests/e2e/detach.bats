@@ -126,6 +126,37 @@ empty_run_dir() {
 	says "write"
 }
 
+# Calls from two sites, one of which a stub answers; then wait for the gate.
+CALLS='import os, sys
+for i in range(300): os.getpid(); os.getppid()
+print("done", flush=True)
+open("gate").read()'
+
+@test "inspect shows call sites that jump, and what they lead to" {
+	mkfifo gate
+	detach /usr/bin/python3 -c "$CALLS"
+	eventually wrote done
+	[ "$(field .counters.calls.getpid)" -ge 300 ]
+	[ "$(field .counters.calls.getppid)" -ge 300 ]
+	[ "$(field .counters.sites.without_trap)" -ge 590 ]
+	[ "$(field .counters.sites.rewritten)" -ge 2 ]
+	run "$AZALEA" inspect "$NAME"
+	says "of calls without a trap"
+	says "libc.so.6+0x"
+	echo >gate
+	run "$AZALEA" wait "$NAME"
+	[ "$(field .counters.sites.without_trap)" -ge 590 ]
+}
+
+@test "with --no-patch every call traps" {
+	run --separate-stderr "$AZALEA" run -d --name "$NAME" --no-patch \
+		/usr/bin/python3 -c "${CALLS%open*}"
+	run "$AZALEA" wait "$NAME"
+	[ "$(field .counters.sites.rewritten)" -eq 0 ]
+	[ "$(field .counters.sites.without_trap)" -eq 0 ]
+	[ "$(field .counters.total.traps)" -ge 600 ]
+}
+
 @test "a running name cannot be taken, nor one that is kept" {
 	detach sleep 1000
 	fails 125 "--name $NAME: an instance has this name" --name "$NAME" true

@@ -260,6 +260,7 @@ __asm__("	.text\n"
 	"	ret\n");
 
 static struct block block;
+static bool ret_follows = true;
 static uint32_t thread_tid[4] = { 0, 0, 4711, 0 };
 
 /*
@@ -286,7 +287,8 @@ static uint64_t run_patched(const uint8_t *from, const uint8_t *end,
 	uint64_t r;
 
 	memcpy(code - lead, from - lead, lead + n);
-	code[n] = 0xc3;
+	code[n] = ret_follows ? 0xc3 : 0x90;
+	code[n + 1] = 0xc3;
 	if (plan_at(code + n - 2, PATCH_MOVE, &p) ||
 	    patch_emit(&p, &s, stub, &marks) || patch_jump(&p, s.at, jump) ||
 	    marks.len > PATCH_STUB_MAX)
@@ -324,6 +326,12 @@ static void test_stubs(void)
 	   "a stub that knows the thread id");
 	ok((out[0] & arithmetic) == (out[1] & arithmetic),
 	   "flags are kept there, too");
+	ret_follows = false;
+	ok(run_patched(t_mov_end - 7, t_mov_end, PATCH_STUB_GETTID, out,
+		       &ret) == 4711 &&
+	       out[2] == ret,
+	   "as does one that jumps back");
+	ret_follows = true;
 	ok(run_patched(t_two_end - 9, t_two_end - 4, PATCH_STUB_CALL, out,
 		       &ret) == ~0ULL,
 	   "without a syscall there is nothing to patch");
