@@ -206,6 +206,7 @@ static void print_list(json_t **list, size_t n)
 	struct table t = { .columns = 6 };
 	size_t i;
 
+	/* Pointers it is: NOLINTNEXTLINE(bugprone-sizeof-expression) */
 	qsort(list, n, sizeof(*list), compare_use);
 	table_cell(&t, "SITE");
 	table_cell(&t, "FILE");

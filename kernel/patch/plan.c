@@ -453,9 +453,10 @@ static void put_answer(struct code *c, const struct patch_stub *s)
 int patch_emit(const struct patch_plan *p, const struct patch_stub *s,
 	       uint8_t *code, struct patch_marks *marks)
 {
-	struct code c = { .p = code, .base = s->at };
+	struct code c = { .base = s->at };
 	uint64_t ret = p->site + PATCH_SITE;
 
+	c.p = code;
 	for (uint32_t i = 0; i < p->nmoved; i++) {
 		marks->at[i] = (uint8_t)c.n;
 		put_moved(&c, p, i);
@@ -511,8 +512,9 @@ static void put_nops(struct code *c, uint32_t n)
 
 int patch_jump(const struct patch_plan *p, uint64_t stub, uint8_t *code)
 {
-	struct code c = { .p = code, .base = p->jump };
+	struct code c = { .base = p->jump };
 
+	c.p = code;
 	PUT(&c, 0xe9);
 	put_32(&c, distance(&c, stub, p->jump + PATCH_JUMP));
 	put_nops(&c, p->jump_len - PATCH_JUMP);

@@ -82,7 +82,7 @@ static struct stub *area_alloc(struct area *a)
 	if (a->used == NSLOTS)
 		return area_reuse(a);
 	s = &a->stub[a->used];
-	s->at = a->base + a->used++ * SLOT;
+	s->at = a->base + (uint64_t)a->used++ * SLOT;
 	return s;
 }
 
