@@ -88,7 +88,7 @@ check_format()
 check_shell()
 {
 	need shellcheck
-	tracked '*.sh' '*.bash' '*.bats' .ci/run '*.bash-completion' \
+	tracked '*.sh' '*.bash' '*.bats' .ci/run tools/azalea-cc '*.bash-completion' \
 	    ':!tests/programs' | xargs -0 shellcheck
 	# These run under `sh -eu`, and are full of lists of words ($RUN) and of
 	# programs in other languages, of which the lesser remarks are. Errors

@@ -73,7 +73,11 @@ static int found(struct needs *n, const char *name, const char *path)
 		return no_memory();
 	n->name[n->n] = strdup(name);
 	n->path[n->n] = pack_path(path);
-	return n->name[n->n] && n->path[n->n++] ? 0 : no_memory();
+	if (!n->name[n->n] || !n->path[n->n])
+		/* It ends: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+		return no_memory();
+	n->n++;
+	return 0;
 }
 
 /* text: what the interpreter said last. */
@@ -257,7 +261,7 @@ static int cache_pack(const struct needs *n, struct pack *p)
 	size_t *order = calloc(n->n + 1, sizeof(*order));
 	char *cache = calloc(1, size);
 	struct cache_head *head = (void *)cache;
-	struct cache_lib *lib = (void *)(head + 1);
+	struct cache_lib *lib;
 	uint32_t at = (uint32_t)(sizeof(*head) + n->n * sizeof(*lib));
 
 	if (!order || !cache) {
@@ -265,6 +269,7 @@ static int cache_pack(const struct needs *n, struct pack *p)
 		free(cache);
 		return no_memory();
 	}
+	lib = (void *)(head + 1);
 	memcpy(head->magic, "glibc-ld.so.cache1.1", sizeof(head->magic));
 	head->nlibs = (uint32_t)n->n;
 	head->len_strings = (uint32_t)(size - at);
@@ -278,6 +283,7 @@ static int cache_pack(const struct needs *n, struct pack *p)
 		lib->value = cache_string(cache, &at, n->path[order[i]]);
 	}
 	free(order);
+	/* p has it: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 	return pack_bytes(p, CACHE, cache, size);
 }
 

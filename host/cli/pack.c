@@ -29,6 +29,11 @@
 
 extern const char azi_runtime[], azi_runtime_end[];
 
+static uint64_t runtime_size(void)
+{
+	return (uint64_t)azi_runtime_end - (uint64_t)azi_runtime;
+}
+
 static int no_memory(void)
 {
 	return error_fail(EXIT_AZALEA, "no memory left");
@@ -323,7 +328,7 @@ static bool same_source(const struct pack_item *a, const struct pack_item *b)
 /* Files of several names are there once. Returns the end of the contents. */
 static uint64_t pack_place(struct pack *p)
 {
-	uint64_t at = (uint64_t)(azi_runtime_end - azi_runtime);
+	uint64_t at = runtime_size();
 	size_t i, k;
 
 	for (i = 0; i < p->n; i++) {
@@ -537,8 +542,7 @@ static int write_image(int fd, struct pack *p)
 	b = index_make(p, size);
 	if (!b)
 		return -ENOMEM;
-	err = write_at(fd, azi_runtime,
-		       (uint64_t)(azi_runtime_end - azi_runtime), 0);
+	err = write_at(fd, azi_runtime, runtime_size(), 0);
 	if (!err)
 		err = write_contents(fd, p);
 	if (!err)

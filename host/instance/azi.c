@@ -46,11 +46,11 @@ uint64_t azi_hash(const void *data, uint64_t size)
 	unsigned char tail[LANES * 8] = { 0 };
 
 	for (; size >= sizeof(tail); size -= sizeof(tail), p += sizeof(tail))
-		for (int i = 0; i < LANES; i++)
+		for (size_t i = 0; i < LANES; i++)
 			h[i] = hash_step(h[i], load_word(p + 8 * i));
 	if (size)
 		memcpy(tail, p, size);
-	for (int i = 0; i < LANES; i++) {
+	for (size_t i = 0; i < LANES; i++) {
 		h[i] = hash_step(h[i], load_word(tail + 8 * i));
 		sum = hash_step(sum, h[i]);
 	}

@@ -409,6 +409,7 @@ static bool do_host(const struct path_call *c, const uint64_t a[6],
 /* stat of a descriptor: by fstat, or with AT_EMPTY_PATH and no path. */
 static bool do_fd(const struct path_call *c, const uint64_t a[6], long *r)
 {
+	const struct open_how none = { 0 };
 	const struct az_bundle_entry *e;
 	char first = 0;
 
@@ -418,7 +419,7 @@ static bool do_fd(const struct path_call *c, const uint64_t a[6], long *r)
 		return false;
 	e = fd_hidden(a[0]) ? NULL : bundle_of_fd((int)a[0]);
 	if (e)
-		*r = do_entry(c, a, e, NULL);
+		*r = do_entry(c, a, e, &none);
 	return e;
 }
 
