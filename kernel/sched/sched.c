@@ -46,7 +46,7 @@
  * the running one has always waited itself before, for a timer has its price:
  * 2.5 us each (bench/threads).
  */
-#define TICK_SOON_NS  50000ULL
+#define TICK_SOON_NS  25000ULL
 #define TICK_LATER_NS 250000ULL
 /* Looking for work before a halt: about what waking the core would cost. */
 #define SPIN_MIN_NS 1000U
@@ -955,7 +955,7 @@ void sched_remember(void)
 {
 	struct core *c = core_self();
 
-	if (__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED))
+	if (core_waits(c))
 		tick_need(c, GRAIN_NS);
 }
 

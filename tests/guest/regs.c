@@ -155,6 +155,40 @@ static void *spoil(void *arg)
 	return arg;
 }
 
+/* The arithmetic flags after a call that began with these. */
+static unsigned long flags_after(unsigned long flags, long nr)
+{
+	unsigned long got;
+
+	__asm__ volatile("lea -128(%%rsp), %%rsp\n\t"
+			 "push %[f]\n\tpopfq\n\t"
+			 "syscall\n\t"
+			 "pushfq\n\tpop %[g]\n\t"
+			 "lea 128(%%rsp), %%rsp"
+			 : [g] "=&r"(got), "+a"(nr)
+			 : [f] "r"(flags), "D"(0), "S"(0), "d"(0)
+			 : "rcx", "r11", "cc", "memory");
+	return got & 0x8d5;
+}
+
+/* CF PF AF ZF SF OF in all combinations, with the reserved bit and IF. */
+static void check_flags(void)
+{
+	static const long calls[] = { SYS_getppid, SYS_sched_yield, SYS_uname };
+	unsigned long wrong = 0;
+
+	for (int round = 0; round < 4; round++)
+		for (unsigned long i = 0; i < 64; i++)
+			for (int k = 0; k < 3; k++) {
+				unsigned long f =
+				    (i & 1) | (i & 2) << 1 | (i & 4) << 2 |
+				    (i & 24) << 3 | (i & 32) << 6;
+
+				wrong |= flags_after(f | 0x202, calls[k]) ^ f;
+			}
+	IS(wrong, 0, "arithmetic flags survive, whatever they are");
+}
+
 static volatile int ticks;
 
 static void on_tick(int sig)
@@ -172,6 +206,7 @@ int main(void)
 
 	MUST(pipe(pipe_fd) == 0);
 	check_calls(1, "");
+	check_flags();
 	for (int i = 0; i < 3; i++)
 		MUST(pthread_create(&t[i], NULL, spoil, NULL) == 0);
 	check_calls(100, ", among other threads");
