@@ -177,18 +177,31 @@ static long wait_loop(struct futex_waiter *w, const struct futex_deadline *d)
 	}
 }
 
-long futex_block(struct futex_waiter *w, const struct futex_deadline *d,
-		 long (*start)(struct futex_waiter *w, uint32_t val),
-		 uint32_t val)
+long futex_start_plain(struct futex_waiter *w, uint32_t val)
+{
+	uint32_t now;
+
+	if (user_load_32(&now, w->addr))
+		return -EFAULT;
+	if (now != val)
+		return -EAGAIN;
+	futex_enqueue(w, w->queue);
+	return 0;
+}
+
+/* futex_block, to be inlined where `start` is known. */
+static inline long block(struct futex_waiter *w, const struct futex_deadline *d,
+			 long (*start)(struct futex_waiter *w, uint32_t val),
+			 uint32_t val)
 {
 	struct thread *t = thread_self();
-	struct futex_queue *q;
+	struct futex_queue *q = w->queue; /* nobody can move it yet */
 	long err;
 
 	w->thread = t;
 	t->futex = w;
 	sched_prepare_lock();
-	q = lock_home(w);
+	queue_lock(q);
 	err = start(w, val);
 	spin_unlock(&q->lock);
 	if (err) {
@@ -201,16 +214,11 @@ long futex_block(struct futex_waiter *w, const struct futex_deadline *d,
 	return err;
 }
 
-long futex_start_plain(struct futex_waiter *w, uint32_t val)
+long futex_block(struct futex_waiter *w, const struct futex_deadline *d,
+		 long (*start)(struct futex_waiter *w, uint32_t val),
+		 uint32_t val)
 {
-	uint32_t now;
-
-	if (user_load_32(&now, w->addr))
-		return -EFAULT;
-	if (now != val)
-		return -EAGAIN;
-	futex_enqueue(w, w->queue);
-	return 0;
+	return block(w, d, start, val);
 }
 
 static long wait(uint64_t addr, uint32_t val, const struct futex_deadline *d,
@@ -230,7 +238,7 @@ static long wait(uint64_t addr, uint32_t val, const struct futex_deadline *d,
 	err = futex_address(addr);
 	if (err)
 		return err;
-	err = futex_block(&w, d, futex_start_plain, val);
+	err = block(&w, d, futex_start_plain, val);
 	/* With a timeout, a handler ends the wait even with SA_RESTART. */
 	if (err == -EINTR)
 		err = d->at == AZ_NO_DEADLINE ? -ERESTARTSYS : -ERESTARTNOHAND;
@@ -571,17 +579,14 @@ static long futex_offload(const uint64_t a[6], const struct futex_deadline *d)
 	return r;
 }
 
-long sys_futex(const uint64_t a[6])
+/* Any of them, as the program gives it. */
+__attribute__((noinline)) static long any(const uint64_t a[6])
 {
 	uint32_t op = (uint32_t)a[1];
 	uint32_t cmd = op & (uint32_t)FUTEX_CMD_MASK;
 	struct futex_deadline d;
-	int err;
+	int err = read_deadline(op, cmd, a[3], &d);
 
-	/* What locks of one process do, first. */
-	if (likely(op == (FUTEX_WAKE | FUTEX_PRIVATE_FLAG)))
-		return futex_wake(a[0], (int32_t)a[2], FUTEX_BITSET_MATCH_ANY);
-	err = read_deadline(op, cmd, a[3], &d);
 	if (err)
 		return err;
 	if ((op & FUTEX_CLOCK_REALTIME) && !clock_allowed(cmd))
@@ -590,4 +595,29 @@ long sys_futex(const uint64_t a[6])
 	if (err < 0)
 		return err;
 	return err ? futex_offload(a, &d) : run(cmd, a, &d);
+}
+
+/* What locks of one process do comes first. */
+long sys_futex(const uint64_t a[6])
+{
+	static const struct futex_deadline never = { AZ_NO_DEADLINE, false };
+
+	switch ((uint32_t)a[1] & ~FUTEX_CLOCK_REALTIME) {
+	case FUTEX_WAKE | FUTEX_PRIVATE_FLAG:
+		if ((uint32_t)a[1] & FUTEX_CLOCK_REALTIME)
+			break;
+		return futex_wake(a[0], (int32_t)a[2], FUTEX_BITSET_MATCH_ANY);
+	case FUTEX_WAIT | FUTEX_PRIVATE_FLAG:
+		if (a[3] || ((uint32_t)a[1] & FUTEX_CLOCK_REALTIME))
+			break;
+		return wait(a[0], (uint32_t)a[2], &never,
+			    FUTEX_BITSET_MATCH_ANY);
+	case FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG:
+		if (a[3])
+			break;
+		return wait(a[0], (uint32_t)a[2], &never, (uint32_t)a[5]);
+	default:
+		break;
+	}
+	return any(a);
 }

@@ -358,14 +358,6 @@ static void wake_on_core(struct thread *t)
 		mon_upcall(c->az.index);
 }
 
-bool sched_claim(struct thread *t)
-{
-	uint32_t blocked = THREAD_BLOCKED;
-
-	return __atomic_compare_exchange_n(&t->state, &blocked, THREAD_READY, 0,
-					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-}
-
 void sched_ready(struct thread *t)
 {
 	t->woken = 1;

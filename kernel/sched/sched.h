@@ -44,7 +44,14 @@ void sched_wake(struct thread *t);
  * sched_claim - if t is blocked, make it the caller's to wake, by sched_ready:
  * until then it neither runs nor goes away. False: somebody else has.
  */
-bool sched_claim(struct thread *t);
+static inline bool sched_claim(struct thread *t)
+{
+	uint32_t blocked = THREAD_BLOCKED;
+
+	return __atomic_compare_exchange_n(&t->state, &blocked, THREAD_READY, 0,
+					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
 void sched_ready(struct thread *t);
 
 /*

@@ -65,6 +65,7 @@ struct cpu {
 	pthread_cond_t cond;
 	pthread_t host;
 	uint32_t signal; /* pending for the thread */
+	bool ready;      /* it was claimed, and may run */
 };
 
 static struct cpu *cpus; /* of NCORES */
@@ -120,15 +121,19 @@ void sched_prepare(void)
 			 __ATOMIC_SEQ_CST);
 }
 
-/* Claimed by a waker, which is about to make it ready. */
-#define THREAD_CLAIMED 4U
-
-/* A thread that was claimed stays until it is ready. c->lock is held. */
+/* Run again: a thread that was claimed only when it is ready. c->lock is held. */
 static void wait_ready(struct cpu *c)
 {
-	while (c->thread.state == THREAD_CLAIMED)
+	uint32_t blocked = THREAD_BLOCKED;
+
+	if (__atomic_compare_exchange_n(&c->thread.state, &blocked,
+					THREAD_RUNNING, 0, __ATOMIC_SEQ_CST,
+					__ATOMIC_SEQ_CST))
+		return;
+	while (!c->ready)
 		pthread_cond_wait(&c->cond, &c->lock);
-	c->thread.state = THREAD_RUNNING;
+	c->ready = false;
+	__atomic_store_n(&c->thread.state, THREAD_RUNNING, __ATOMIC_SEQ_CST);
 }
 
 void sched_cancel(void)
@@ -140,25 +145,12 @@ void sched_cancel(void)
 	pthread_mutex_unlock(&c->lock);
 }
 
-bool sched_claim(struct thread *t)
-{
-	struct cpu *c = cpu_of(t);
-	bool claimed;
-
-	pthread_mutex_lock(&c->lock);
-	claimed = t->state == THREAD_BLOCKED;
-	if (claimed)
-		t->state = THREAD_CLAIMED;
-	pthread_mutex_unlock(&c->lock);
-	return claimed;
-}
-
 void sched_ready(struct thread *t)
 {
 	struct cpu *c = cpu_of(t);
 
 	pthread_mutex_lock(&c->lock);
-	t->state = THREAD_READY;
+	c->ready = true;
 	pthread_cond_signal(&c->cond);
 	pthread_mutex_unlock(&c->lock);
 }
@@ -178,7 +170,8 @@ int sched_wait(uint64_t deadline, bool interruptible)
 	int r = 0;
 
 	pthread_mutex_lock(&c->lock);
-	while (!r && t->state == THREAD_BLOCKED) {
+	while (!r &&
+	       __atomic_load_n(&t->state, __ATOMIC_SEQ_CST) == THREAD_BLOCKED) {
 		if (interruptible && c->signal)
 			r = -EINTR;
 		else if (deadline == AZ_NO_DEADLINE)
