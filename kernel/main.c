@@ -90,7 +90,8 @@ void core_entry(struct az_core *az)
 
 	core_init(c);
 	__atomic_fetch_add(&STATS->cores_started, 1, __ATOMIC_RELAXED);
-	if (BOOT->fork_thread) {
+	/* Others may come up while this process forks: not core 0. */
+	if (c->az.index == 0 && BOOT->fork_thread) {
 		fork_child((struct thread *)BOOT->fork_thread);
 	} else if (c->az.index == 0) {
 		clock_init();

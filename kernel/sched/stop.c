@@ -26,20 +26,29 @@ void stop_park(void)
 	__atomic_fetch_sub(&parked, 1, __ATOMIC_SEQ_CST);
 }
 
+/* Other cores that have been started, perhaps just now. */
+static uint32_t others_started(void)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < BOOT->ncores; i++)
+		n += i != core_self()->az.index &&
+		     __atomic_load_n(&core_at(i)->az.started, __ATOMIC_SEQ_CST);
+	return n;
+}
+
 bool stop_cores(void)
 {
-	uint32_t none = 0, others = 0;
+	uint32_t none = 0;
 
 	if (!__atomic_compare_exchange_n(&stopper, &none,
 					 core_self()->az.index + 1, 0,
 					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		return false;
 	for (uint32_t i = 0; i < BOOT->ncores; i++)
-		if (i != core_self()->az.index && core_at(i)->az.started) {
-			others++;
+		if (i != core_self()->az.index && core_at(i)->az.started)
 			mon_kick(i);
-		}
-	while (__atomic_load_n(&parked, __ATOMIC_SEQ_CST) != others)
+	while (__atomic_load_n(&parked, __ATOMIC_SEQ_CST) != others_started())
 		mon_relax();
 	return true;
 }

@@ -56,6 +56,7 @@ void fork_helper(void)
 	BOOT->fork_thread = 0;
 	t->offload_result = BOOT->fork_result;
 	stop_release();
+	__atomic_store_n(&t->offload_done, 1, __ATOMIC_RELEASE);
 	sched_wake(t);
 	thread_quit();
 }
@@ -89,8 +90,11 @@ long process_fork(const struct clone_args *ca)
 		mon_relax();
 	}
 	forking = t;
+	t->interruptible = 0;
+	t->offload_done = 0;
 	sched_prepare();
 	sched_run(h);
+	AZ_ASSERT(__atomic_load_n(&t->offload_done, __ATOMIC_ACQUIRE));
 	pid = t->offload_result;
 	spin_unlock(&fork_lock);
 	if (pid == 0) {
@@ -127,6 +131,7 @@ void fork_child(struct thread *t)
 	t->robust_list = 0;
 	t->cpu_ns = 0;
 	t->offload_result = 0;
+	t->offload_done = 1;
 	stop_reset();
 	pool_fork_child();
 	patch_fork_child();
