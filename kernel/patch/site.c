@@ -509,6 +509,25 @@ void patch_rip(struct az_frame *frame)
 	}
 }
 
+void patch_step(struct az_frame *frame)
+{
+	const struct stub *stub = stub_where(frame->rip);
+	struct site *s;
+
+	if (likely(!stub))
+		return;
+	mm_lock();
+	s = site_find(stub->site);
+	if (s) {
+		while (s->ndone)
+			undo(s, &s->done[--s->ndone]);
+		s->next_try = NEVER;
+		shown(s)->form = 0;
+		shown(s)->why = AZ_SITE_NO_TEXT;
+	}
+	mm_unlock();
+}
+
 bool patch_int3(struct az_frame *frame)
 {
 	if (!text_was_written(frame->rip - 1))

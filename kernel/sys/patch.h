@@ -23,6 +23,12 @@ void patch_trap(const struct az_frame *frame);
 void patch_rip(struct az_frame *frame);
 
 /*
+ * patch_step - the program steps through its code (EFLAGS.TF) and has come into
+ * a stub: the site is what it was, for good. Before patch_rip.
+ */
+void patch_step(struct az_frame *frame);
+
+/*
  * patch_int3 - the program ran into int3 while a site was being written: true,
  * and frame goes back to try again. False: it is the program's own.
  */

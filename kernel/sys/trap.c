@@ -32,6 +32,8 @@ void trap(uint32_t vec, uint64_t error, uint64_t addr, struct az_frame *frame)
 	default:
 		if (vec == AZ_VEC_BP && patch_int3(frame))
 			break;
+		if (vec == AZ_VEC_DB)
+			patch_step(frame);
 		patch_rip(frame);
 		c->stats->faults++;
 		frame->orig_rax = ~0ULL;
