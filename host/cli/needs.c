@@ -120,8 +120,10 @@ static int list_line(struct needs *n, char *line)
 /* The listing on a pipe, its child in *pid; -1: cannot be. */
 static FILE *list_start(const struct needs *n, const char *source, pid_t *pid)
 {
-	char *argv[] = { strdup(n->interp), strdup("--list"), strdup(source),
-			 NULL };
+	/* execve changes none of them. */
+	char *argv[] = { (char *)(uintptr_t)n->interp,
+			 (char *)(uintptr_t) "--list",
+			 (char *)(uintptr_t)source, NULL };
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
