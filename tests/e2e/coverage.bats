@@ -22,6 +22,8 @@ covered()
 	[ "$status" -eq 0 ]
 }
 
+@test "python3 calls without traps" { covered python3; }
+@test "redis-server calls without traps" { covered redis; }
 @test "perl calls without traps" { covered perl; }
 @test "nginx calls without traps" { covered nginx; }
 @test "memcached calls without traps" { covered memcached; }
