@@ -136,7 +136,8 @@ static bool may_move(const struct patch_text *t, size_t at, size_t len,
 static size_t votes_before(const struct votes *v, size_t k)
 {
 	for (size_t j = k; j-- > 0 && k - j <= INSN_MAX;)
-		if (v->weight[j] == v->total && v->len[j] && j + v->len[j] == k)
+		if (v->weight[j] * 8U >= v->total * 7U && v->len[j] &&
+		    j + v->len[j] == k)
 			return j;
 	return v->n;
 }
@@ -223,7 +224,7 @@ static bool contradicts(const struct patch_text *t, size_t at,
 }
 
 static int plan_move(const struct patch_text *t, size_t at,
-		     const struct votes *v, struct patch_plan *p)
+		     const struct votes *v, bool past, struct patch_plan *p)
 {
 	struct insn i;
 	size_t k = v->n;
@@ -239,7 +240,7 @@ static int plan_move(const struct patch_text *t, size_t at,
 			return n ? PATCH_NO_SPACE : PATCH_UNCERTAIN;
 		if (v->n - before > PATCH_MOVED ||
 		    !may_move(t, v->first + before, k - before, &i) ||
-		    aligns(t, v->first + k, &i))
+		    (!past && aligns(t, v->first + k, &i)))
 			return PATCH_NO_SPACE;
 		k = before;
 		if (v->len[k] < PATCH_JUMP)
@@ -347,7 +348,7 @@ int patch_plan(const struct patch_text *t, uint64_t site, uint32_t forms,
 	if (!votes_take(t, at, &v))
 		return PATCH_UNCERTAIN;
 	if (forms & PATCH_MOVE)
-		why = plan_move(t, at, &v, out);
+		why = plan_move(t, at, &v, forms & PATCH_PAST, out);
 	if (why && (forms & PATCH_PAD) && !plan_pad(t, at, out))
 		why = PATCH_OK;
 	return why;

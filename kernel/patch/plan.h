@@ -26,6 +26,12 @@
 
 #define PATCH_MOVE AZ_SITE_MOVE
 #define PATCH_PAD  AZ_SITE_PAD
+/*
+ * With PATCH_MOVE: over NOPs that align a loop, too. Then only the first round
+ * is led to the stub, which is all there is to a loop around exit(2), and
+ * better than nothing for others.
+ */
+#define PATCH_PAST 0x80U
 
 /* Bytes on each side of the site that a plan can make use of. */
 #define PATCH_REACH 160U

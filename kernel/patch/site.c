@@ -302,6 +302,8 @@ static int site_plan(const struct site *s, const struct vma_info *v,
 			*p = pad;
 			why = PATCH_OK;
 		}
+	if (why)
+		why = patch_plan(&t, s->addr, PATCH_MOVE | PATCH_PAST, p);
 	return why;
 }
 
