@@ -112,6 +112,9 @@ struct az_boot {
 
 	/* Host CPU of each core, for /proc and /sys. */
 	uint16_t host_cpu[AZ_MAX_CORES];
+	/* CPUs that this process may use: with no more than cores in use, who
+	 * spins only keeps others from what it waits for. */
+	uint32_t host_cpus;
 
 	/* --- live: written while the instance runs --- */
 	_Alignas(64) uint32_t bell_seq; /* workers sleep here (futex) */

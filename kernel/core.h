@@ -64,7 +64,8 @@ struct core {
 	uint32_t nspare;
 	uint32_t nwaiting; /* threads that wait for this core's ring */
 	uint32_t up; /* == az_boot.pid: takes threads; not so after a fork */
-	uint32_t trapped;      /* the call under way came by a trap: strace */
+	uint32_t trapped; /* the call under way came by a trap: strace */
+	uint32_t looks;   /* in sched_look: threads that wait get no tick yet */
 	struct thread *moving; /* to another core, once this one let it go */
 	/*
 	 * Ready, and before all of rq: this core's alone, so that passing the

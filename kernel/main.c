@@ -40,6 +40,7 @@ static void core_init(struct core *c)
 	c->timer_at = AZ_NO_DEADLINE;
 	c->tick = 0;
 	c->next = NULL;
+	c->looks = 0;
 	c->vector_full = 1; /* nobody knows */
 	ring_init(c);
 	c->current = boot_thread(c);

@@ -595,6 +595,7 @@ static void worker_cpus(cpu_set_t *set)
 	cpu_set_t all;
 
 	sched_getaffinity(0, sizeof(all), &all);
+	BOOT->host_cpus = (uint32_t)CPU_COUNT(&all);
 	*set = all;
 	for (uint32_t i = 0; i < BOOT->ncores; i++)
 		CPU_CLR(BOOT->host_cpu[i], set);

@@ -4,7 +4,8 @@
  *
  * A worker polls all rings for a bounded time, then sleeps on az_boot.bell_seq.
  * bell_pollers counts those that poll: a core that finds none rings the bell.
- * One that is inside a call still counts. Before a call that may block it
+ * One that is inside a call still counts while there is a CPU for workers
+ * alone; else nobody polls or spins, and the count is exact. Before a call that may block it
  * wakes or asks for another if calls are waiting, and a core whose call nobody
  * takes asks, too (nudge); so such a call never holds up those behind it, and
  * costs nothing while nobody is behind it.
@@ -73,6 +74,13 @@ static uint32_t ring_count(void)
 	uint32_t n = __atomic_load_n(&BOOT->want_cores, __ATOMIC_RELAXED);
 
 	return n < ncores ? n : ncores;
+}
+
+/* Is there a CPU for workers that no core is using? */
+static bool workers_apart(void)
+{
+	return BOOT->host_cpus >
+	       __atomic_load_n(&BOOT->want_cores, __ATOMIC_RELAXED);
 }
 
 static bool all_empty(void)
@@ -182,6 +190,7 @@ static void answer(uint32_t core, struct az_slot *s, uint32_t seq, long result)
 static void serve(uint32_t core, struct az_slot *s, const struct az_call *call)
 {
 	struct checked_call *c = &checked;
+	bool left = false;
 	long r;
 
 	raised = 0;
@@ -191,9 +200,17 @@ static void serve(uint32_t core, struct az_slot *s, const struct az_call *call)
 				 core * AZ_RING_SLOTS +
 				     (uint32_t)(s - ring_at(core)->slot) + 1,
 				 __ATOMIC_RELEASE);
-		if (c->flags & AZ_CALL_MAYBLOCK)
+		if (c->flags & AZ_CALL_MAYBLOCK) {
+			left = !workers_apart();
+			if (left)
+				__atomic_fetch_sub(&BOOT->bell_pollers, 1,
+						   __ATOMIC_SEQ_CST);
 			call_another();
+		}
 		r = call_until_answered(c, s);
+		if (left)
+			__atomic_fetch_add(&BOOT->bell_pollers, 1,
+					   __ATOMIC_SEQ_CST);
 		r = check_done(c, r);
 		__atomic_store_n(&serving->slot, 0, __ATOMIC_RELEASE);
 	}
@@ -233,6 +250,8 @@ static void poll_rings(void)
 		for (int i = 0; i < 100; i++) {
 			if (serve_any())
 				end = 0;
+			else if (!workers_apart())
+				return;
 			__builtin_ia32_pause();
 		}
 		if (!end)

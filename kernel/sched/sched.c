@@ -295,7 +295,8 @@ static void place_here(struct core *c, struct thread *t)
 		__atomic_store_n(&c->next, t, __ATOMIC_RELAXED);
 	else
 		rq_push(c, t);
-	if (c->current->state == THREAD_RUNNING)
+	/* Who looks sees to the time himself: it may give the core away. */
+	if (c->current->state == THREAD_RUNNING && !c->looks)
 		tick_need(c, c->current->eager ? TICK_SOON_NS : TICK_LATER_NS);
 }
 
@@ -953,8 +954,14 @@ void sched_remember(void)
 
 uint64_t sched_look(void)
 {
-	__atomic_store_n(&core_self()->az.pending, 0, __ATOMIC_SEQ_CST);
-	return housekeeping();
+	struct core *c = core_self();
+	uint64_t next;
+
+	__atomic_store_n(&c->az.pending, 0, __ATOMIC_SEQ_CST);
+	c->looks = 1;
+	next = housekeeping();
+	core_self()->looks = 0;
+	return next;
 }
 
 void exit_work(struct az_frame *frame)

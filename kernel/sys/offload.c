@@ -36,6 +36,10 @@
 #define NO_ADDRESS   0x8000000000000000ULL /* not canonical */
 #define USER_END     0x800000000000ULL     /* of any process */
 #define POLL_MSEC_NS 1000000LL
+#define READY_NS     10000000ULL /* for a call that is ready, while others wait */
+#define POLLIN       0x1U
+#define POLLOUT      0x4U
+#define PIPE_BUF     4096U /* POLLOUT of a pipe promises so much */
 
 static struct spinlock inbox_lock; /* guards az_boot.inbox_tail */
 
@@ -132,11 +136,20 @@ void ring_poll(void)
 	}
 }
 
+/* Is there a CPU for workers that no core is using? */
+static bool workers_apart(void)
+{
+	return BOOT->host_cpus >
+	       __atomic_load_n(&BOOT->want_cores, __ATOMIC_RELAXED);
+}
+
 bool ring_spin(void)
 {
 	struct core *c = core_self();
 	uint32_t rounds = SPIN_LIMIT / 10;
 
+	if (!workers_apart())
+		return false;
 	while (rounds--) {
 		for (int i = 0; i < 10; i++)
 			__builtin_ia32_pause();
@@ -217,20 +230,24 @@ static long ring_call(uint32_t nr, uint32_t flags, const uint64_t a[6],
 	uint32_t n = c->ring->last.head;
 	uint16_t i = ring_submit(c, nr, flags, a);
 	struct az_slot *s = &c->ring->slot[i];
-	bool alone = !__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED);
-	bool done;
+	bool done = false;
 
 	c->stats->ring++;
 	t->offload_by = "ring";
-	done = spin_on(s, SPIN_LIMIT / 2);
-	if (!done) {
-		nudge(c, n);
-		done = alone && spin_on(s, SPIN_LIMIT / 2);
+	if (workers_apart()) {
+		bool alone = !core_waits(c);
+
+		done = spin_on(s, alone ? SPIN_LIMIT / 2 : SPIN_LIMIT / 4);
+		if (!done) {
+			nudge(c, n);
+			done = alone && spin_on(s, SPIN_LIMIT / 2);
+		}
 	}
 	if (done) {
 		t->offload_result = s->result;
 		t->offload_raised = s->raised;
 		slot_free(c, i);
+		sched_remember();
 	} else {
 		ring_block(c, i, interruptible);
 	}
@@ -260,6 +277,48 @@ static uint64_t look(void)
 	return next;
 }
 
+static bool fd_hidden(uint64_t fd)
+{
+	return (uint32_t)fd - BOOT->fd_hidden_lo <
+	       BOOT->fd_hidden_hi - BOOT->fd_hidden_lo;
+}
+
+/*
+ * Would the call find what it wants right now? Then it costs least here, though
+ * others wait. Somebody may be faster, and it blocks all the same: the timer
+ * ends that.
+ */
+static bool is_ready(uint32_t nr, const uint64_t a[6])
+{
+	struct {
+		int32_t fd;
+		uint16_t events, revents;
+	} p = { .fd = (int32_t)a[0] };
+
+	switch (nr) {
+	case AZ_SYS_read:
+	case AZ_SYS_readv:
+	case AZ_SYS_recvfrom:
+	case AZ_SYS_recvmsg:
+		p.events = POLLIN;
+		break;
+	case AZ_SYS_write:
+	case AZ_SYS_sendto:
+		if (a[2] > PIPE_BUF)
+			return false;
+		p.events = POLLOUT;
+		break;
+	default:
+		return false;
+	}
+	if (p.fd < 0 || fd_hidden(a[0]) ||
+	    host_call(AZ_SYS_poll, (uint64_t)&p, 1, 0, 0, 0, 0) != 1 ||
+	    !(p.revents & p.events))
+		return false;
+	sched_set_timer(clock_mono() + READY_NS);
+	return true;
+}
+
 /*
  * A call on the core itself. *kicked: it ended (-EINTR) only because this core
  * has something else to do.
@@ -272,7 +331,7 @@ static long direct_call(uint32_t nr, const uint64_t a[6], bool *kicked)
 	sched_set_timer(look());
 	if (signal_pending())
 		return -ERESTARTNOINTR;
-	if (others_wait()) {
+	if (others_wait() && !is_ready(nr, a)) {
 		*kicked = true;
 		return -EINTR;
 	}
@@ -348,7 +407,6 @@ static long call_blocking(uint32_t nr, const uint64_t args[6])
 			if (arg >= 0)
 				timeout_shorten(a, arg, &since);
 		} while (!others_wait());
-		sched_remember();
 	}
 	return ring_offload(nr, a);
 }
@@ -395,12 +453,6 @@ const char *offload_how(void)
 
 	t->offload_by = NULL;
 	return s ? s : "local";
-}
-
-static bool fd_hidden(uint64_t fd)
-{
-	return (uint32_t)fd - BOOT->fd_hidden_lo <
-	       BOOT->fd_hidden_hi - BOOT->fd_hidden_lo;
 }
 
 static bool is_pointer(uint8_t kind)
