@@ -40,9 +40,10 @@ need()
 # concerns output and linking is left out.
 commands()
 {
-	make -nB CC=clang all build/edge build/adder bench-build build/genseccomp |
+	make -nB CC=clang all build/edge build/adder build/web bench-build \
+	    build/genseccomp |
 	    sed -e ':a' -e '/\\$/{N;s/\\\n//;ba' -e '}' | awk '
-	$1 == "clang" {
+	$1 == "clang" || ($1 == "musl-gcc" && / host\/runtime\//) {
 		files = flags = ""
 		for (i = 2; i <= NF; i++)
 			if ($i == "-o")

@@ -5,7 +5,7 @@
  * A worker polls all rings for a bounded time, then sleeps on az_boot.bell_seq.
  * bell_pollers counts those that poll: a core that finds none rings the bell.
  * One that is inside a call still counts while there is a CPU for workers
- * alone; else nobody polls or spins, and the count is exact. Before a call that may block it
+ * alone; else nobody polls or spins. Before a call that may block it
  * wakes or asks for another if calls are waiting, and a core whose call nobody
  * takes asks, too (nudge); so such a call never holds up those behind it, and
  * costs nothing while nobody is behind it.

@@ -223,9 +223,9 @@ static int config_env(struct instance_config *cfg)
 /* The words of the image, then those of the caller. */
 static int config_args(struct instance_config *cfg, int argc, char **argv)
 {
+	static char **v; /* for as long as the program runs */
 	char *s = index_strings(image.bundle->args);
 	uint32_t i, n = image.bundle->argc;
-	char **v;
 
 	cfg->argv = argv;
 	if (image.bundle->flags & AZ_BUNDLE_SELF)

@@ -57,9 +57,9 @@ static bool slot_done(const struct az_slot *s)
 	return __atomic_load_n(&s->done, __ATOMIC_ACQUIRE) == s->call.seq;
 }
 
-/* Put a call into a free slot and tell the workers. */
+/* Put a call into a free slot. *rang: a worker had to be woken for it. */
 static uint16_t ring_submit(struct core *c, uint32_t nr, uint32_t flags,
-			    const uint64_t a[6])
+			    const uint64_t a[6], bool *rang)
 {
 	uint16_t i = c->free_slot[--c->nfree];
 	struct az_slot *s = &c->ring->slot[i];
@@ -83,7 +83,8 @@ static uint16_t ring_submit(struct core *c, uint32_t nr, uint32_t flags,
 	/* Pairs with the acquire in host/offload/worker.c:ring_take. */
 	__atomic_store_n(&last->head, head + 1, __ATOMIC_SEQ_CST);
 	/* Pairs with the worker's decrement before its last look. */
-	if (!__atomic_load_n(&BOOT->bell_pollers, __ATOMIC_SEQ_CST))
+	*rang = !__atomic_load_n(&BOOT->bell_pollers, __ATOMIC_SEQ_CST);
+	if (*rang)
 		mon_doorbell();
 	return i;
 }
@@ -228,9 +229,9 @@ static long ring_call(uint32_t nr, uint32_t flags, const uint64_t a[6],
 	struct core *c = core_with_slot();
 	struct thread *t = c->current;
 	uint32_t n = c->ring->last.head;
-	uint16_t i = ring_submit(c, nr, flags, a);
+	bool rang, done = false;
+	uint16_t i = ring_submit(c, nr, flags, a, &rang);
 	struct az_slot *s = &c->ring->slot[i];
-	bool done = false;
 
 	c->stats->ring++;
 	t->offload_by = "ring";
@@ -242,6 +243,8 @@ static long ring_call(uint32_t nr, uint32_t flags, const uint64_t a[6],
 			nudge(c, n);
 			done = alone && spin_on(s, SPIN_LIMIT / 2);
 		}
+	} else if (!rang) {
+		nudge(c, n);
 	}
 	if (done) {
 		t->offload_result = s->result;
@@ -568,6 +571,7 @@ long host_call(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
 	struct az_slot *s;
 	uint32_t n;
 	uint16_t i;
+	bool rang;
 	long r;
 
 	if (mon_direct_ok())
@@ -577,7 +581,7 @@ long host_call(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
 	while (!c->nfree)
 		ring_poll();
 	n = c->ring->last.head;
-	i = ring_submit(c, nr, AZ_CALL_INTERNAL, a);
+	i = ring_submit(c, nr, AZ_CALL_INTERNAL, a, &rang);
 	s = &c->ring->slot[i];
 	if (!spin_on(s, SPIN_LIMIT))
 		nudge(c, n);

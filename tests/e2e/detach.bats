@@ -135,7 +135,7 @@ open("gate").read()'
 @test "inspect shows call sites that jump, and what they lead to" {
 	mkfifo gate
 	detach /usr/bin/python3 -c "$CALLS"
-	eventually wrote done
+	eventually wrote 'done'
 	[ "$(field .counters.calls.getpid)" -ge 300 ]
 	[ "$(field .counters.calls.getppid)" -ge 300 ]
 	[ "$(field .counters.sites.without_trap)" -ge 590 ]

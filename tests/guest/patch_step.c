@@ -17,16 +17,26 @@ static volatile long steps, inside, elsewhere;
 /* The function, from one end to the other. */
 long stepped(long nr);
 extern char stepped_end[];
-__asm__(
-    "	.text\n	.balign 16\n	.globl stepped, stepped_end\n"
-    "stepped:\n"
-    "	mov %rdi, %rdx\n	lea 1(%rdx), %rdx\n	xor %esi, %esi\n"
-    "	test %rdx, %rdx\n	lea 8(%rsi,%rdx), %rcx\n"
-    "	mov %rcx, %rdx\n	add $3, %rdx\n	mov %rdx, %r8\n"
-    "	mov $39, %eax\n	syscall\n"
-    "	mov %rax, %r9\n	mov %edi, %eax\n	syscall\n"
-    "	add %r9, %rax\n	ret\n"
-    "stepped_end:	.balign 16\n");
+__asm__("	.text\n"
+	"	.balign 16\n"
+	"	.globl stepped, stepped_end\n"
+	"stepped:\n"
+	"	mov %rdi, %rdx\n"
+	"	lea 1(%rdx), %rdx\n"
+	"	xor %esi, %esi\n"
+	"	test %rdx, %rdx\n"
+	"	lea 8(%rsi,%rdx), %rcx\n"
+	"	mov %rcx, %rdx\n"
+	"	add $3, %rdx\n"
+	"	mov %rdx, %r8\n"
+	"	mov $39, %eax\n"
+	"	syscall\n"
+	"	mov %rax, %r9\n"
+	"	mov %edi, %eax\n"
+	"	syscall\n"
+	"	add %r9, %rax\n"
+	"	ret\n"
+	"stepped_end:	.balign 16\n");
 
 static void on_step(int sig, siginfo_t *si, void *ctx)
 {

@@ -180,9 +180,9 @@ static void check_flags(void)
 	for (int round = 0; round < 4; round++)
 		for (unsigned long i = 0; i < 64; i++)
 			for (int k = 0; k < 3; k++) {
-				unsigned long f =
-				    (i & 1) | (i & 2) << 1 | (i & 4) << 2 |
-				    (i & 24) << 3 | (i & 32) << 6;
+				unsigned long f = (i & 1) | (i & 2) << 1 |
+						  (i & 4) << 2 | (i & 24) << 3 |
+						  (i & 32) << 6;
 
 				wrong |= flags_after(f | 0x202, calls[k]) ^ f;
 			}
