@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 /* Both <sys/prctl.h> and <linux/prctl.h> define it. */
+/* NOLINTNEXTLINE(readability-identifier-naming): a name of theirs */
 #define prctl_mm_map musl_prctl_mm_map
 #include <sys/prctl.h>
 #undef prctl_mm_map

@@ -136,7 +136,8 @@ static int options_read(char *text, const char *value[OPT_COUNT],
 	char *words[WORDS_MAX];
 	int n = 0, o;
 
-	for (char *w = strtok(text, " \t\n"); w; w = strtok(NULL, " \t\n")) {
+	for (char *rest, *w = strtok_r(text, " \t\n", &rest); w;
+	     w = strtok_r(NULL, " \t\n", &rest)) {
 		if (n == WORDS_MAX)
 			return error_fail(EXIT_AZALEA,
 					  OPTIONS ": has more than %d words",
@@ -160,9 +161,10 @@ static int config_options(struct instance_config *cfg)
 	const char *given = env_get(environ, OPTIONS);
 	const char *value[OPT_COUNT] = { NULL };
 	bool on[OPT_COUNT] = { false };
-	char *text = strdup(given ? given : "");
+	static char *text; /* values point into it */
 	int status;
 
+	text = strdup(given ? given : "");
 	if (!text)
 		return error_fail(EXIT_AZALEA, "no memory left");
 	status = options_read(text, value, on);

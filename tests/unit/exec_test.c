@@ -23,6 +23,7 @@
 #include "lib/user.h"
 #include "mm/mm.h"
 #include "sched/thread.h"
+#include "sys/bundle.h"
 #include "sys/exec.h"
 #include "sys/sys.h"
 #include "vdso/vdso.h"
@@ -48,6 +49,29 @@ __asm__(".data\n"
 	".globl _binary_vdso_so_end\n"
 	"_binary_vdso_so_end:\n"
 	".text\n");
+
+/* There are no files but Linux's here. */
+bool bundle_here(void)
+{
+	return false;
+}
+
+int bundle_find(char path[VPATH_MAX], bool follow,
+		const struct az_bundle_entry **e)
+{
+	(void)path;
+	(void)follow;
+	*e = NULL;
+	return -ENOENT;
+}
+
+bool vpath_append(char *out, size_t size, const char *path)
+{
+	(void)out;
+	(void)size;
+	(void)path;
+	return false;
+}
 
 #define NMAPS 64
 static struct {
