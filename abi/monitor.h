@@ -9,8 +9,13 @@
 #ifndef AZ_MONITOR_H
 #define AZ_MONITOR_H
 
+#ifdef __KERNEL__
+#include <linux/stddef.h>
+#include <linux/types.h>
+#else
 #include <stddef.h>
 #include <stdint.h>
+#endif
 
 #include "gate.h"
 #include "layout.h"
@@ -62,6 +67,13 @@ struct az_frame {
 #define AZ_VEC_KICK    0x81
 #define AZ_VEC_BUS     0x82 /* page present in the map, absent in the file */
 
+#define AZ_NRESTART 4
+
+/* A kick that finds a core in [begin, end) sends it to target. */
+struct az_restart {
+	uint64_t begin, end, target;
+};
+
 /* What start_core's rip and rsp mean: the unikernel's entry points. */
 struct az_image_header {
 	uint64_t magic;
@@ -71,14 +83,18 @@ struct az_image_header {
 	uint64_t text, text_end; /* where system calls are not dispatched */
 	uint64_t pico_signal;    /* handler for every signal on a core */
 	uint64_t pico_restorer;  /* its SA_RESTORER */
+	uint64_t metal_trap, metal_syscall; /* metal.h */
+	struct az_restart restart[AZ_NRESTART];
 };
 #define AZ_IMAGE_MAGIC   0x454741494145415aULL
-#define AZ_IMAGE_VERSION 1
+#define AZ_IMAGE_VERSION 2
 
 #define AZ_NO_DEADLINE UINT64_MAX
 
 /* Where a core counts the use of call sites: uint64_t[AZ_SITES] (stats.h). */
 #define AZ_CORE_HITS 0x8000ULL
+/* The page of a per-core block that is the platform's own. */
+#define AZ_CORE_PLAT 0x7000ULL
 
 #ifdef AZ_KERNEL
 /*

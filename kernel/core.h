@@ -85,7 +85,8 @@ struct core {
 	uint32_t nfree;
 	uint16_t free_slot[AZ_RING_SLOTS];
 	struct thread *slot_thread[AZ_RING_SLOTS]; /* who waits for it */
-	_Alignas(64) char plat[4096];              /* the platform's own */
+	_Alignas(4096) char pad[AZ_CORE_PLAT - 4096];
+	char plat[4096]; /* the platform's own: a page that metal's stub writes */
 	/* calls that came by rewritten sites, by site; stubs write it */
 	_Alignas(AZ_CORE_HITS) uint64_t site_hits[AZ_SITES];
 };
@@ -98,6 +99,7 @@ _Static_assert(offsetof(struct core, current) == CORE_CURRENT, "entry.S");
 _Static_assert(offsetof(struct core, frame) == CORE_FRAME, "entry.S");
 _Static_assert(offsetof(struct core, scratch) == CORE_SCRATCH, "entry.S");
 _Static_assert(offsetof(struct core, entry) == CORE_ENTRY, "entry.S");
+_Static_assert(offsetof(struct core, plat) == AZ_CORE_PLAT, "metal.h");
 _Static_assert(offsetof(struct core, site_hits) == AZ_CORE_HITS, "owner");
 _Static_assert(CORE_ENTRY == AZ_GATE_SYSCALL, "gate.h");
 _Static_assert(offsetof(struct core, stats) == CORE_STATS, "entry.S");
