@@ -130,6 +130,12 @@ struct azm_info {
 	int32_t pid;	 /* of the owner, or 0 */
 	uint32_t core;	 /* which of its cores */
 	uint32_t forced; /* reserved by AZM_START for one instance */
+	/*
+	 * Where it is: topology_physical_package_id, topology_core_id. Linux
+	 * forgets them when a CPU goes off-line, so they are noted before;
+	 * -1 for a CPU in state AZM_LINUX.
+	 */
+	int32_t package, package_core;
 	uint32_t pad;
 	/* Since it was reserved. */
 	uint64_t reserved_ns, busy_ns, instances;
