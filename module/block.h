@@ -67,6 +67,14 @@
 
 #define STUB_MAX_CORES 1024
 
+/* Stacks: the rest of the block. Tops, from its start. */
+#define STUB_STACKS	0x4000
+#define STUB_STACK_DB	0x4800
+#define STUB_STACK_MC	0x5000
+#define STUB_STACK_DF	0x5800
+#define STUB_STACK_NMI	0x6000
+#define STUB_STACK_MAIN 0x8000
+
 /* Offsets for the assembly half. */
 #define BLOCK_SELF	0
 #define BLOCK_KSTACK	8
@@ -74,6 +82,9 @@
 #define BLOCK_TEXT	24
 #define BLOCK_TEXT_LEN	32
 #define BLOCK_SYSCALL	40
+#define BLOCK_CORE_VA	48
+#define BLOCK_SYSCALLS	56
+#define BLOCK_FSGSBASE	64
 
 #ifndef __ASSEMBLY__
 
@@ -86,9 +97,14 @@ struct azm_block {
 	uint64_t scratch; /* %rsp at a syscall */
 	/* module, at START */
 	uint64_t text, text_len, syscall;
-	uint64_t entry, trap, trap_stack, guest_end;
 	uint64_t core_va; /* az_core's address for the program: %gs */
-	uint64_t stack;	  /* %rsp at entry */
+	/* stub: system calls of the program that came by a trap */
+	uint64_t syscalls;
+	/* module: CR4.FSGSBASE is on */
+	uint32_t fsgsbase, pad0;
+	/* module, at START */
+	uint64_t entry, trap, trap_stack, guest_end;
+	uint64_t stack; /* its top, for the first function: entry */
 	uint64_t cr3;	  /* of the instance */
 	struct az_restart restart[AZ_NRESTART];
 	uint32_t core, ncores;
@@ -99,9 +115,10 @@ struct azm_block {
 	uint32_t cpu, apicid;
 	uint32_t x2apic;       /* 1: IPIs by MSR */
 	uint32_t tsc_deadline; /* 1: the timer takes the TSC */
-	uint64_t lapic_mult;   /* else: LAPIC ticks = TSC ticks * this >> 32 */
-	uint32_t fsgsbase;
+	uint64_t lapic_mult;   /* else, by the stub: LAPIC ticks = TSC ticks
+				* this >> 32 */
 	uint32_t has_xsave;
+	uint32_t pad2;
 	uint64_t xcr0;
 
 	/* module; the stub reads */
@@ -139,6 +156,7 @@ struct azm_block {
 	uint64_t run_tsc, halt_tsc; /* total spent in the instance, and of
 				       that in AZM_CALL_HALT's hlt */
 	uint64_t entered_tsc; /* 0, or the TSC when it entered */
+	/* of this instance; traps: upcalls but for system calls */
 	uint64_t interrupts, kicks, flushes, timers, nmis, faults, calls, halts,
 	    traps;
 	uint64_t bug_vec, bug_error, bug_rip, bug_addr;
@@ -150,7 +168,8 @@ struct azm_block {
 	_Alignas(4096) uint64_t idt[512];
 	uint64_t gdt[16];
 	uint32_t tss[32];
-	_Alignas(64) uint8_t xsave_zero[576 + 64];
+	uint8_t pad3[8];
+	_Alignas(64) uint8_t xsave_init[576]; /* header and legacy area */
 };
 
 #define STUB_BLOCK(cpu) (STUB_BLOCKS + (uint64_t)(cpu)*STUB_BLOCK_SIZE)
