@@ -117,7 +117,7 @@ check_manuals()
 
 check_python()
 {
-	tracked '*.py' | xargs -0 python3 -W error -c '
+	tracked '*.py' tools/machine | xargs -0 python3 -W error -c '
 import sys
 for name in sys.argv[1:]:
     with open(name, encoding="utf-8") as f:

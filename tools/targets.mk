@@ -9,7 +9,8 @@ DEPS_SETS := build \
 	$(if $(filter demo examples lint,$(MAKECMDGOALS)),demo) \
 	$(if $(filter test test-%,$(MAKECMDGOALS)),test) \
 	$(if $(filter lint,$(MAKECMDGOALS)),lint) \
-	$(if $(filter bench bench-% benchmarks,$(MAKECMDGOALS)),bench)
+	$(if $(filter bench bench-% benchmarks,$(MAKECMDGOALS)),bench) \
+	$(if $(filter machine,$(MAKECMDGOALS)),machine)
 DEPS_NAME := $(shell echo $(DEPS_SETS) | tr ' ' '-')
 DEPS := $(B)/deps/$(DEPS_NAME)
 
@@ -33,6 +34,7 @@ help:
 	@echo 'make lint       all checks of the source'
 	@echo 'make bench      all benches; make bench-NAME: one [BENCHFLAGS=...]'
 	@echo 'make benchmarks all benches, and the figures into docs/'
+	@echo 'make machine    a QEMU machine with this tree, to crash [MACHINEFLAGS=]'
 	@echo 'make examples   $(B)/edge, the program of the demo; $(B)/web.azi'
 	@echo 'make deps       install the Debian packages for all of these'
 	@echo 'make clean      remove $(B)'
@@ -141,6 +143,11 @@ docs/syscalls.md: abi/syscall.tbl tools/gencalls.py
 	$(Q)$(PYTHON) tools/gencalls.py --markdown $@ $<
 
 all: docs/syscalls.md
+
+# --- the test machine ---------------------------------------------------------
+.PHONY: machine
+machine: $(B)/azalea | $(DEPS)
+	$(Q)tools/machine shell $(MACHINEFLAGS)
 
 # --- tests and checks --------------------------------------------------------
 # make test [TESTFLAGS='-v -k NAME -j N']; test-SUITE runs one of the suites
