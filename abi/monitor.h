@@ -67,6 +67,9 @@ struct az_frame {
 #define AZ_VEC_KICK    0x81
 #define AZ_VEC_BUS     0x82 /* page present in the map, absent in the file */
 
+/* The error of AZ_VEC_DB where DR6 is empty: the instruction int1 (icebp). */
+#define AZ_DB_ICEBP 1
+
 #define AZ_NRESTART 4
 
 /* A kick that finds a core in [begin, end) sends it to target. */

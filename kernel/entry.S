@@ -36,6 +36,8 @@
 
 #define FLAGS_DF 0x400
 #define FLAGS_OF 0x800
+#define FLAGS_NT 0x4000
+#define FLAGS_AC 0x40000
 
 	.text
 
@@ -79,6 +81,8 @@ syscall_entry:
 	movq %rax, R_ORIG(%r11)
 	movq %rcx, R_RIP(%r11)
 	cld
+	testl $FLAGS_NT | FLAGS_AC, R_FLAGS(%r11)
+	jnz entry_odd
 	cmpq $LIGHT_CALLS, %rax
 	jae entry_full
 	leaq syscall_light(%rip), %rdx
@@ -154,6 +158,10 @@ light_end:
 	movq %rcx, R_SS(%r11)
 	.endm
 
+/* NT would make iretq fault, and AC what C code does to memory. */
+entry_odd:
+	pushq $2
+	popfq
 /* A call that is not light, %r11 the frame. */
 entry_full:
 	movq %rax, R_RAX(%r11)

@@ -188,7 +188,8 @@ ipc_exit_end:
 	movq %rbx, %rsp
 	pushfq
 	popq f_flags(%rbx)
-	cld
+	pushq $2 /* DF, NT and AC are the program's */
+	popfq
 	xorl %ebp, %ebp
 .endm
 

@@ -43,6 +43,7 @@
 #define SIGEV_THREAD_ID   4
 #define CLOCK_MONOTONIC   1
 #define TIMER_ABSTIME     1
+#define TRAP_BRKPT        1
 #define SIG_SETMASK       2
 #define SIG_UNBLOCK       1
 
@@ -304,6 +305,8 @@ static void on_fault(struct core *c, int sig, struct siginfo *si,
 	uint64_t fixup;
 
 	if (!in_text(sc->rip)) {
+		if (sc->trapno == AZ_VEC_DB && si->code == TRAP_BRKPT)
+			sc->err = AZ_DB_ICEBP;
 		upcall(c, sc, fault_vector(sig, si, sc), si->fault.addr);
 		return;
 	}
@@ -313,6 +316,7 @@ static void on_fault(struct core *c, int sig, struct siginfo *si,
 		sc->rsp = sc->rcx = (uint64_t)c->frame;
 		sc->rdi = AZ_VEC_GP;
 		sc->rsi = sc->rdx = 0;
+		sc->eflags = 0x202;
 		return;
 	}
 	fixup = extable_find(sc->rip);
@@ -344,6 +348,8 @@ void pico_signal(int sig, struct siginfo *si, struct ucontext *uc)
 	struct core *c = (struct core *)(sp & ~(AZ_CORE_STRIDE - 1));
 	struct sigcontext *sc = &uc->mcontext;
 
+	/* Linux leaves AC and NT as they were. */
+	__asm__ volatile("pushq $0x202\n\tpopfq" ::: "cc", "memory");
 	if (!on_core(sp))
 		((owner_signal_fn *)BOOT->owner_signal)(sig, si, uc);
 	else if (sig == SIGSYS && si->code == SYS_USER_DISPATCH)

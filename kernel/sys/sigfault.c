@@ -31,6 +31,7 @@
 #define SEGV_PKUERR 4
 #define BUS_ADRALN  1
 #define BUS_ADRERR  2
+#define TRAP_BRKPT  1
 #define TRAP_TRACE  2
 
 /* Exceptions in MXCSR and in x87's status word, Intel SDM 1 §8.1.3, §10.2.3. */
@@ -106,7 +107,7 @@ static bool fault_info(uint32_t vec, uint64_t error, uint64_t addr,
 		return si->code;
 	case AZ_VEC_DB:
 		si->signo = SIGTRAP;
-		si->code = TRAP_TRACE;
+		si->code = error == AZ_DB_ICEBP ? TRAP_BRKPT : TRAP_TRACE;
 		return true;
 	case AZ_VEC_UD:
 		si->signo = SIGILL;
@@ -144,7 +145,7 @@ void signal_fault(uint32_t vec, uint64_t error, uint64_t addr,
 	if (!fault_info(vec, error, addr, frame->rip, &si))
 		return;
 	s->trap_nr = vec == AZ_VEC_BUS ? AZ_VEC_PF : vec;
-	s->trap_error = error;
+	s->trap_error = vec == AZ_VEC_DB ? 0 : error;
 	if (vec == AZ_VEC_PF || vec == AZ_VEC_BUS)
 		s->trap_addr = addr;
 	signal_force(&si);
