@@ -114,19 +114,19 @@ void syscall_dispatch(struct az_frame *frame)
 {
 	const uint64_t a[6] = { frame->rdi, frame->rsi, frame->rdx,
 				frame->r10, frame->r8,  frame->r9 };
-	uint64_t nr = frame->orig_rax;
+	uint32_t nr = (uint32_t)frame->orig_rax; /* Linux: an int */
 	const struct az_call_desc *d = call_desc(nr);
 
 	if (nr < AZ_STATS_NCALLS)
 		core_self()->stats->calls[nr]++;
 	if (unlikely(BOOT->flags & AZ_BOOT_STRACE)) {
-		run_traced(d, (uint32_t)nr, a, frame);
+		run_traced(d, nr, a, frame);
 		return;
 	}
 	if (nr == AZ_SYS_rt_sigreturn)
-		run(d, (uint32_t)nr, a);
+		run(d, nr, a);
 	else
-		frame->rax = (uint64_t)run(d, (uint32_t)nr, a);
+		frame->rax = (uint64_t)run(d, nr, a);
 }
 
 static bool needs_signal_exit(const struct az_frame *frame)

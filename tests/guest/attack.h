@@ -41,7 +41,7 @@ static void attack_handler(int signo, siginfo_t *si, void *context)
 
 __attribute__((unused)) static void attack_init(void)
 {
-	static const int sigs[] = { SIGSEGV, SIGBUS, SIGFPE,
+	static const int sigs[] = { SIGSEGV, SIGBUS,  SIGFPE,
 				    SIGILL,  SIGTRAP, SIGALRM };
 	static char stack[65536];
 	stack_t ss = { .ss_sp = stack, .ss_size = sizeof(stack) };

@@ -124,40 +124,43 @@ INSN(lret_0, "pushq $0x10\n\tleaq 1f(%%rip), %%rax\n\tpushq %%rax\n\t"
 INSN(lret_good, "pushq $0x33\n\tleaq 1f(%%rip), %%rax\n\tpushq %%rax\n\t"
 		"lretq\n1:")
 
-#define ROW(id) { #id, do_##id }
+#define ROW(id)              \
+	{                    \
+#id, do_##id \
+	}
 
 static const struct {
 	const char *name;
 	void (*fn)(uint64_t);
 } rows[] = {
-	ROW(cli),	  ROW(sti),	     ROW(hlt),
-	ROW(in_imm),	  ROW(in_dx),	     ROW(out_imm),
-	ROW(out_dx),	  ROW(ins),	     ROW(outs),
-	ROW(rdmsr_efer),  ROW(rdmsr_apic),   ROW(wrmsr_lstar),
-	ROW(wrmsr_icr),	  ROW(wrmsr_none),   ROW(get_cr0),
-	ROW(get_cr2),	  ROW(get_cr3),	     ROW(get_cr4),
-	ROW(get_cr8),	  ROW(set_cr0),	     ROW(set_cr2),
-	ROW(set_cr3),	  ROW(set_cr4),	     ROW(set_cr8),
-	ROW(get_dr0),	  ROW(get_dr7),	     ROW(set_dr0),
-	ROW(set_dr7),	  ROW(clts),	     ROW(lmsw),
-	ROW(invd),	  ROW(wbinvd),	     ROW(invlpg),
-	ROW(swapgs),	  ROW(invlpg_kernel), ROW(sysretq),
-	ROW(sysretl),	  ROW(sysexit),	     ROW(lgdt),
-	ROW(lidt),	  ROW(lldt),	     ROW(ltr),
-	ROW(xsetbv),	  ROW(xgetbv_bad),   ROW(monitor),
-	ROW(mwait),	  ROW(rsm),	     ROW(ud0),
-	ROW(ud1),	  ROW(ud2),	     ROW(into),
-	ROW(push_es),	  ROW(daa),	     ROW(pusha),
-	ROW(aam),	  ROW(far_call_imm), ROW(far_jump_imm),
-	ROW(lock_nop),	  ROW(lock_ud),	     ROW(mov_to_cs),
-	ROW(mov_cr1),	  ROW(mov_cr15),     ROW(long_insn),
-	ROW(int3),	  ROW(int_3),	     ROW(int1),
-	ROW(div0),	  ROW(div_big),	     ROW(div_min),
-	ROW(x87),	  ROW(sse),	     ROW(ldmxcsr_bad),
-	ROW(movaps_odd),  ROW(cx16_odd),     ROW(noncanonical_ss),
-	ROW(iret_0),	  ROW(iret_ss_0),    ROW(iret_flags),
-	ROW(iret_away),	  ROW(iret_nt),	     ROW(iret_good),
-	ROW(lret_0),	  ROW(lret_good),
+	ROW(cli),        ROW(sti),           ROW(hlt),
+	ROW(in_imm),     ROW(in_dx),         ROW(out_imm),
+	ROW(out_dx),     ROW(ins),           ROW(outs),
+	ROW(rdmsr_efer), ROW(rdmsr_apic),    ROW(wrmsr_lstar),
+	ROW(wrmsr_icr),  ROW(wrmsr_none),    ROW(get_cr0),
+	ROW(get_cr2),    ROW(get_cr3),       ROW(get_cr4),
+	ROW(get_cr8),    ROW(set_cr0),       ROW(set_cr2),
+	ROW(set_cr3),    ROW(set_cr4),       ROW(set_cr8),
+	ROW(get_dr0),    ROW(get_dr7),       ROW(set_dr0),
+	ROW(set_dr7),    ROW(clts),          ROW(lmsw),
+	ROW(invd),       ROW(wbinvd),        ROW(invlpg),
+	ROW(swapgs),     ROW(invlpg_kernel), ROW(sysretq),
+	ROW(sysretl),    ROW(sysexit),       ROW(lgdt),
+	ROW(lidt),       ROW(lldt),          ROW(ltr),
+	ROW(xsetbv),     ROW(xgetbv_bad),    ROW(monitor),
+	ROW(mwait),      ROW(rsm),           ROW(ud0),
+	ROW(ud1),        ROW(ud2),           ROW(into),
+	ROW(push_es),    ROW(daa),           ROW(pusha),
+	ROW(aam),        ROW(far_call_imm),  ROW(far_jump_imm),
+	ROW(lock_nop),   ROW(lock_ud),       ROW(mov_to_cs),
+	ROW(mov_cr1),    ROW(mov_cr15),      ROW(long_insn),
+	ROW(int3),       ROW(int_3),         ROW(int1),
+	ROW(div0),       ROW(div_big),       ROW(div_min),
+	ROW(x87),        ROW(sse),           ROW(ldmxcsr_bad),
+	ROW(movaps_odd), ROW(cx16_odd),      ROW(noncanonical_ss),
+	ROW(iret_0),     ROW(iret_ss_0),     ROW(iret_flags),
+	ROW(iret_away),  ROW(iret_nt),       ROW(iret_good),
+	ROW(lret_0),     ROW(lret_good),
 };
 
 static void run_code(uint64_t at)
@@ -231,7 +234,7 @@ static void do_popf_call(uint64_t flags)
 
 static void flags(void)
 {
-	static const uint64_t sets[] = { 0x3202, 0x2,	   0x20202, 0x4202,
+	static const uint64_t sets[] = { 0x3202,  0x2,     0x20202,  0x4202,
 					 0x40202, 0x80202, 0x100202, 0x200202,
 					 0x10202, 0x8202,  0x602,    0x3f7ed7 };
 

@@ -156,14 +156,14 @@ static const struct {
 	const char *name;
 	void (*fn)(uint64_t);
 } ways[] = {
-	{ "read", do_read },	     { "read 8", do_read8 },
-	{ "write", do_write },	     { "locked or", do_or },
+	{ "read", do_read },         { "read 8", do_read8 },
+	{ "write", do_write },       { "locked or", do_or },
 	{ "cmpxchg16b", do_cx16 },   { "stos", do_stos },
-	{ "movs", do_movs },	     { "fxsave", do_fxsave },
+	{ "movs", do_movs },         { "fxsave", do_fxsave },
 	{ "fxrstor", do_fxrstor },   { "clflush", do_clflush },
 	{ "prefetch", do_prefetch }, { "push", do_push },
 	{ "call from", do_call },    { "return from", do_ret },
-	{ "jump to", do_jump },	     { "jump through", do_jump_through },
+	{ "jump to", do_jump },      { "jump through", do_jump_through },
 };
 
 /* Calls that are to read or write there. */
