@@ -39,7 +39,7 @@ MUSL := /usr/lib/x86_64-linux-musl
 RCFLAGS := $(filter-out -O2 -g,$(HCFLAGS)) -Os -ffunction-sections \
 	-fdata-sections -fno-asynchronous-unwind-tables -fno-stack-protector \
 	-isystem $(B)/musl-include -include host/lib/musl.h
-RSRC := host/cli/request.c host/cli/resources.c \
+RSRC := host/cli/request.c host/cli/resources.c host/cli/reserved.c \
 	$(filter-out host/bench/% host/cli/% %/supervise.c,$(wildcard host/*/*.c))
 ROBJ := $(RSRC:host/%.c=$(B)/runtime/%.o)
 

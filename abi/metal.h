@@ -32,6 +32,9 @@
 #define AZM_DEVICE  "/dev/azalea"
 #define AZM_VERSION 1
 
+/* Top of the stack that metal_trap runs on, in the per-core block. */
+#define AZM_TRAP_STACK 0x38000ULL
+
 /* --- the monitor page ---------------------------------------------------- */
 
 /* Written by its own core only, but for call.result: by the core's thread. */

@@ -15,7 +15,7 @@
 #include "layout.h"
 
 #define AZ_STATS_MAGIC   0x5354415453415a41ULL
-#define AZ_STATS_VERSION 3
+#define AZ_STATS_VERSION 4
 #define AZ_STATS_NCALLS  512
 
 /* Call sites that are told apart. */
@@ -75,6 +75,8 @@ struct az_stats {
 	uint64_t mem_peak;
 	uint64_t start_mono_ns; /* owner's main() */
 	uint64_t enter_mono_ns; /* first instruction of the program */
+	/* metal, core 0: taking its CPU from Linux, and reaching the core */
+	uint64_t cpu_offline_ns, cpu_enter_ns;
 	uint32_t nthreads;
 	uint32_t cores_started;
 	uint32_t exit_status; /* as wait4 encodes it, when exited is 1 */

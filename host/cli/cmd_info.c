@@ -26,9 +26,11 @@
 #include "lib/cpulist.h"
 #include "lib/error.h"
 #include "lib/size.h"
+#include "plat/azm.h"
 #include "plat/plat.h"
 
 #define DETAIL_MAX      200
+#define LIST_TEXT       128
 #define HWCAP2_FSGSBASE 2          /* arch/x86/include/uapi/asm/hwcap2.h */
 #define CPUID_POWER     0x80000007 /* EDX bit 8: invariant TSC (AMD, Intel) */
 
@@ -188,6 +190,40 @@ static struct fact platforms[] = {
 
 #define NPLATFORMS (sizeof(platforms) / sizeof(platforms[0]))
 
+/* The CPUs that this user's instances can have now, and why not more. */
+static struct azm_cpus reserved;
+
+static void probe_metal(struct fact *f)
+{
+	char list[LIST_TEXT];
+	const char *why = "";
+	int fd;
+
+	if (plat_metal.probe(&why)) {
+		fact_set(f, false, "%s", why);
+		return;
+	}
+	fd = azm_open(&why);
+	if (fd < 0 || azm_cpus(fd, &reserved))
+		fact_set(f, false, "cannot tell which CPUs are reserved");
+	else if (cpulist_count(&reserved.free))
+		fact_set(f, true, "CPUs %s are reserved for you, and free",
+			 cpulist_format(&reserved.free, list, sizeof(list)));
+	else if (cpulist_count(&reserved.busy))
+		fact_set(f, true, "all CPUs reserved for you are in use (%s)",
+			 cpulist_format(&reserved.busy, list, sizeof(list)));
+	else if (azm_admin())
+		fact_set(f, true,
+			 "with --cpuset-cpus; no CPUs are reserved "
+			 "for you: see azalea cores");
+	else
+		fact_set(f, false,
+			 "no CPUs are reserved for you: azalea cores "
+			 "reserve, as root");
+	if (fd >= 0)
+		close(fd);
+}
+
 static void probe_platforms(void)
 {
 	const struct fact *dispatch = &features[0], *seccomp = &features[1];
@@ -200,11 +236,7 @@ static void probe_platforms(void)
 			 dispatch->ok ? seccomp->detail : dispatch->detail);
 	fact_set(&platforms[1], false, "not in this version of azalea; %s",
 		 kvm->detail);
-	fact_set(&platforms[2], false,
-		 "not in this version of azalea; needs root%s, azalea.ko%s and "
-		 "a CPU to spare",
-		 geteuid() == 0 ? " (you are)" : "",
-		 access("/sys/module/azalea", F_OK) == 0 ? " (loaded)" : "");
+	probe_metal(&platforms[2]);
 }
 
 /* --- the machine --- */
@@ -259,17 +291,32 @@ static json_t *info_facts(const struct fact *f, size_t n)
 	return o;
 }
 
+/* As `azalea run` would choose, without further options. */
+static const char *auto_choice(const char **why)
+{
+	if (cpulist_count(&reserved.free)) {
+		*why = "cores are reserved for you";
+		return "metal";
+	}
+	if (!platforms[0].ok) {
+		*why = "no platform is available";
+		return NULL;
+	}
+	*why = platforms[2].ok ? "no reserved core is free for metal"
+			       : "metal and kvm are not available";
+	return "pico";
+}
+
 static json_t *info_json(void)
 {
-	const bool pico = platforms[0].ok;
+	const char *why, *choice = auto_choice(&why);
 
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s}", "version",
 			 AZ_VERSION, "machine", info_machine(), "platforms",
 			 info_facts(platforms, NPLATFORMS), "features",
 			 info_facts(features, NFEATURES), "auto",
-			 pico ? json_string("pico") : json_null(), "auto_why",
-			 pico ? "metal and kvm are not available"
-			      : "no platform is available");
+			 choice ? json_string(choice) : json_null(), "auto_why",
+			 why);
 }
 
 static void print_facts(const char *head, const struct fact *f, size_t n)

@@ -247,6 +247,12 @@ static void print_text(const json_t *o)
 		     "Cores started:", number_at(counters, "cores_started"));
 	(void)printf("%-17s%.3f ms\n", "Start-up:",
 		     (double)number_at(counters, "start_ns") / 1e6);
+	if (json_object_get(counters, "cpu_enter_ns"))
+		(void)printf("%-17s%.3f ms off-line, %.3f ms to the core\n",
+			     "CPU of core 0:",
+			     (double)number_at(counters, "cpu_offline_ns") /
+				 1e6,
+			     (double)number_at(counters, "cpu_enter_ns") / 1e6);
 	print_cores(counters);
 	print_calls(counters);
 	(void)printf("\n");

@@ -259,10 +259,21 @@ static json_t *describe_calls(const struct az_stats *stats)
 	return o;
 }
 
+/* What it took to have core 0's CPU: metal only. */
+static void describe_taking(json_t *o, const struct az_stats *stats)
+{
+	if (!stats->cpu_enter_ns)
+		return;
+	(void)json_object_set_new(o, "cpu_offline_ns",
+				  json_count(stats->cpu_offline_ns));
+	(void)json_object_set_new(o, "cpu_enter_ns",
+				  json_count(stats->cpu_enter_ns));
+}
+
 json_t *describe_stats(const struct az_stats *stats, uint32_t ncores)
 {
 	uint64_t total[NCOUNTERS] = { 0 }, local = 0, start = 0;
-	json_t *cores = json_array();
+	json_t *cores = json_array(), *o;
 	uint32_t i;
 
 	for (i = 0; i < ncores && i < AZ_MAX_CORES; i++)
@@ -272,16 +283,17 @@ json_t *describe_stats(const struct az_stats *stats, uint32_t ncores)
 		start = stats->enter_mono_ns - stats->start_mono_ns;
 	local += sites_kind_hits(stats, AZ_SITE_GETPID) +
 		 sites_kind_hits(stats, AZ_SITE_GETTID);
-	return json_pack("{s:o, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o}",
-			 "memory_committed", json_count(stats->mem_committed),
-			 "memory_peak", json_count(stats->mem_peak),
-			 "memory_limit", json_count(stats->mem_limit),
-			 "start_ns", json_count(start), "threads",
-			 (int)stats->nthreads, "cores_started",
-			 (int)stats->cores_started, "total",
-			 describe_counters(total, local), "cores", cores,
-			 "calls", describe_calls(stats), "sites",
-			 sites_describe(stats, calls_total(stats)));
+	o = json_pack("{s:o, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o}",
+		      "memory_committed", json_count(stats->mem_committed),
+		      "memory_peak", json_count(stats->mem_peak),
+		      "memory_limit", json_count(stats->mem_limit), "start_ns",
+		      json_count(start), "threads", (int)stats->nthreads,
+		      "cores_started", (int)stats->cores_started, "total",
+		      describe_counters(total, local), "cores", cores, "calls",
+		      describe_calls(stats), "sites",
+		      sites_describe(stats, calls_total(stats)));
+	describe_taking(o, stats);
+	return o;
 }
 
 const char *describe_state(const struct subject *s)

@@ -20,26 +20,47 @@
 
 /* --- platform and offload --- */
 
+/* The platform that the words name, 0 for auto; -1: none. */
+static int plat_named(const char *name)
+{
+	static const char *const names[] = {
+		[0] = "auto",
+		[AZ_PLAT_PICO] = "pico",
+		[AZ_PLAT_KVM] = "kvm",
+		[AZ_PLAT_METAL] = "metal",
+	};
+
+	for (int i = 0; i <= AZ_PLAT_METAL; i++)
+		if (strcmp(name, names[i]) == 0)
+			return i;
+	return -1;
+}
+
 int request_plat(const char *name, struct instance_config *cfg)
 {
-	const char *why = "";
+	const char *from = "--plat ", *why = "";
+	int id;
 
-	if (name && (strcmp(name, "kvm") == 0 || strcmp(name, "metal") == 0))
+	if (!name) {
+		from = "AZALEA_PLAT=";
+		name = env_get(environ, "AZALEA_PLAT");
+	}
+	if (!name || !*name)
+		name = "auto";
+	id = plat_named(name);
+	if (id < 0)
 		return error_fail(EXIT_AZALEA,
-				  "--plat %s: not in this version of azalea: "
-				  "use --plat pico",
-				  name);
-	if (name && strcmp(name, "auto") != 0 && strcmp(name, "pico") != 0)
+				  "%s%s: no such platform: auto, pico, kvm or "
+				  "metal",
+				  from, name);
+	if (id == AZ_PLAT_KVM)
 		return error_fail(EXIT_AZALEA,
-				  "--plat %s: no such platform: auto, pico, "
-				  "kvm or metal",
-				  name);
-	if (plat_pico.probe(&why))
-		return error_fail(EXIT_AZALEA,
-				  "platform pico is not available: %s: see "
-				  "`azalea info`",
-				  why);
-	cfg->plat = AZ_PLAT_PICO;
+				  "%s%s: not in this version of azalea: use "
+				  "pico or metal",
+				  from, name);
+	if (id == AZ_PLAT_METAL && plat_metal.probe(&why))
+		return error_fail(EXIT_AZALEA, "%s%s: %s", from, name, why);
+	cfg->plat = (uint32_t)id;
 	return 0;
 }
 

@@ -12,7 +12,10 @@
 
 #include "instance/instance.h"
 
-/* request_plat - "auto", "pico", "kvm", "metal": cfg->plat. */
+/*
+ * request_plat - "auto", "pico", "kvm", "metal", or what AZALEA_PLAT says:
+ * cfg->plat, 0 for auto, which resources_cores then decides.
+ */
 int request_plat(const char *name, struct instance_config *cfg);
 
 /* request_offload - "auto", "ring", "direct": cfg->offload. */

@@ -8,13 +8,15 @@
 #include <sched.h>
 #include <sys/sysinfo.h>
 
+#include "boot.h"
+#include "cli/reserved.h"
 #include "lib/cpulist.h"
 #include "lib/error.h"
 #include "lib/size.h"
+#include "plat/plat.h"
 
-#define MEMORY_MIN  (4ULL << 20) /* a pool's first chunks, and the program */
-#define LIST_TEXT   256
-#define CORES_LIMIT 65536 /* of what is a number at all */
+#define MEMORY_MIN (4ULL << 20) /* a pool's first chunks, and the program */
+#define LIST_TEXT  256
 
 uint64_t resources_memory_total(void)
 {
@@ -64,26 +66,37 @@ int resources_memory(const char *size, bool overcommit,
 	return 0;
 }
 
-static int cpuset_refuse(const char *cpuset, int err,
-			 const struct cpulist *allowed)
+static int cpuset_refuse(const char *cpuset, const struct cpulist *allowed)
 {
 	char has[LIST_TEXT];
 
-	if (err == -EINVAL)
-		return error_fail(EXIT_AZALEA,
-				  "--cpuset-cpus %s: not a list of CPUs: "
-				  "write it as 0-3,8",
-				  cpuset);
 	return error_fail(EXIT_AZALEA,
 			  "--cpuset-cpus %s: not all of these CPUs may be used "
 			  "here: choose from %s",
 			  cpuset, cpulist_format(allowed, has, sizeof(has)));
 }
 
-/* set := the CPUs that the cores are taken from. */
-static int cpuset_choose(const char *cpuset, struct cpulist *set)
+static int cpuset_parse(const char *cpuset, struct cpulist *set)
 {
-	struct cpulist wanted;
+	int err = cpulist_parse(cpuset, set);
+
+	if (err == -EINVAL)
+		return error_fail(EXIT_AZALEA,
+				  "--cpuset-cpus %s: not a list of CPUs: "
+				  "write it as 0-3,8",
+				  cpuset);
+	if (err)
+		return error_fail(EXIT_AZALEA,
+				  "--cpuset-cpus %s: Linux has no CPUs from %u "
+				  "up: choose from those below",
+				  cpuset, CPULIST_MAX);
+	return 0;
+}
+
+/* What an instance on pico gets: set := the CPUs to take the cores from. */
+static int linux_choose(const struct cpulist *wanted, const char *cpuset,
+			struct cpulist *set)
+{
 	unsigned int cpu;
 	int err = cpulist_affinity(set);
 
@@ -91,58 +104,94 @@ static int cpuset_choose(const char *cpuset, struct cpulist *set)
 		return error_fail(EXIT_AZALEA,
 				  "cannot tell which CPUs may be used: %s",
 				  error_text(err));
-	if (!cpuset)
+	if (!wanted)
 		return 0;
-	err = cpulist_parse(cpuset, &wanted);
-	if (err)
-		return cpuset_refuse(cpuset, err, set);
-	for (cpu = cpulist_next(&wanted, 0); cpu < CPULIST_MAX;
-	     cpu = cpulist_next(&wanted, cpu + 1))
+	for (cpu = cpulist_next(wanted, 0); cpu < CPULIST_MAX;
+	     cpu = cpulist_next(wanted, cpu + 1))
 		if (!cpulist_has(set, cpu))
-			return cpuset_refuse(cpuset, -ERANGE, set);
-	*set = wanted;
+			return cpuset_refuse(cpuset, set);
+	*set = *wanted;
 	return 0;
 }
 
-static int cpus_choose(const char *cpus, const struct cpulist *set,
-		       unsigned int *n)
+/* *n := the number of cores that the word asks for, 0 without one. */
+static int cpus_parse(const char *cpus, uint64_t *n)
 {
-	unsigned int has = cpulist_count(set);
-	char list[LIST_TEXT];
-	uint64_t want;
 	int err;
 
-	*n = has < AZ_MAX_CORES ? has : AZ_MAX_CORES;
+	*n = 0;
 	if (!cpus)
 		return 0;
-	err = number_parse(cpus, CORES_LIMIT, &want);
-	if (err == -EINVAL || (!err && want == 0))
+	err = number_parse(cpus, UINT64_MAX, n);
+	if (err == -EINVAL || (!err && *n == 0))
 		return error_fail(EXIT_AZALEA,
 				  "--cpus %s: not a number of cores: cores are "
 				  "whole, give 1 or more",
 				  cpus);
-	if (err || want > *n)
+	if (err)
+		*n = UINT64_MAX;
+	return 0;
+}
+
+/* *n: in, how many are wanted, or 0; out, how many there are to be. */
+static int cpus_choose(const char *cpus, const struct cpulist *set, uint64_t *n)
+{
+	unsigned int has = cpulist_count(set);
+	char list[LIST_TEXT];
+
+	if (has > AZ_MAX_CORES)
+		has = AZ_MAX_CORES;
+	if (*n > has)
 		return error_fail(EXIT_AZALEA,
 				  "--cpus %s: only %u can be had here, of CPUs "
 				  "%s: ask for fewer",
-				  cpus, *n,
+				  cpus, has,
 				  cpulist_format(set, list, sizeof(list)));
-	*n = (unsigned int)want;
+	if (!*n)
+		*n = has;
 	return 0;
+}
+
+static int set_choose(const struct cpulist *wanted, const char *cpuset,
+		      uint64_t n, struct instance_config *cfg,
+		      struct cpulist *set)
+{
+	const char *why = "";
+
+	if (!cfg->plat)
+		cfg->plat =
+		    reserved_any(wanted, n, set) ? AZ_PLAT_METAL : AZ_PLAT_PICO;
+	else if (cfg->plat == AZ_PLAT_METAL)
+		return reserved_choose(wanted, set);
+	if (cfg->plat == AZ_PLAT_METAL)
+		return 0;
+	if (plat_pico.probe(&why))
+		return error_fail(EXIT_AZALEA,
+				  "platform pico is not available: %s: see "
+				  "`azalea info`",
+				  why);
+	return linux_choose(wanted, cpuset, set);
 }
 
 int resources_cores(const char *cpuset, const char *cpus,
 		    struct instance_config *cfg)
 {
-	struct cpulist set;
-	unsigned int n, i, cpu;
+	struct cpulist wanted, set;
+	unsigned int i, cpu;
+	uint64_t n;
 	int here = sched_getcpu();
-	int status = cpuset_choose(cpuset, &set);
+	int status = cpuset ? cpuset_parse(cpuset, &wanted) : 0;
 
+	if (!status)
+		status = cpus_parse(cpus, &n);
+	if (!status)
+		status =
+		    set_choose(cpuset ? &wanted : NULL, cpuset, n, cfg, &set);
 	if (!status)
 		status = cpus_choose(cpus, &set, &n);
 	if (status)
 		return status;
+	cfg->cpus_given = cpuset;
 	/*
 	 * From where Linux has put this process: that CPU is likely idle, and
 	 * instances started one after the other do not all get the first one.

@@ -26,7 +26,8 @@ int resources_memory(const char *size, bool overcommit,
 
 /*
  * resources_cores - cpuset is a list of CPUs, cpus a number, each NULL for all
- * that the caller may run on. 0, or EXIT_AZALEA after saying why not.
+ * that can be had. Decides cfg->plat if that is 0: metal if these cores are
+ * reserved for the caller, else pico. 0, or EXIT_AZALEA after saying why not.
  */
 int resources_cores(const char *cpuset, const char *cpus,
 		    struct instance_config *cfg);

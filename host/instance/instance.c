@@ -47,12 +47,18 @@
 
 #define HEAP_MIN 0x4000000ULL /* 64 MiB */
 /* The owner's own descriptors: counters, control socket, a pipe, where
- * to trace to, its memory. */
-#define HIDDEN_FDS      6
+ * to trace to, its memory, the platform's. */
+#define HIDDEN_FDS      7
 #define HIDDEN_AT       1024
 #define HWCAP2_FSGSBASE 2 /* arch/x86/include/uapi/asm/hwcap2.h */
 
 static const struct plat *plat;
+/* What decides anything is here, not in az_boot, which is the unikernel's to
+ * write, too. */
+static struct plat_instance self;
+static struct az_image_header image;
+static uint32_t fd_hidden_lo, fd_hidden_hi;
+static int trace_fd = -1;
 static struct registry_info info;
 static int control_fd = -1;
 static int stats_fd = -1;
@@ -265,7 +271,7 @@ static void stats_fill(uint64_t mem_bytes, uint64_t start_mono_ns)
 {
 	STATS->magic = AZ_STATS_MAGIC;
 	STATS->version = AZ_STATS_VERSION;
-	STATS->ncores = BOOT->ncores;
+	STATS->ncores = self.ncores;
 	STATS->mem_limit = mem_bytes;
 	STATS->start_mono_ns = start_mono_ns;
 }
@@ -302,8 +308,7 @@ static void boot_fill(const struct instance_config *cfg)
 
 static bool fd_is_hidden(int fd)
 {
-	return (uint32_t)fd >= BOOT->fd_hidden_lo &&
-	       (uint32_t)fd < BOOT->fd_hidden_hi;
+	return (uint32_t)fd >= fd_hidden_lo && (uint32_t)fd < fd_hidden_hi;
 }
 
 /* Raise the limit to above the hidden range; *was is what it was. */
@@ -313,8 +318,8 @@ static int fds_allow(struct rlimit *was)
 
 	getrlimit(RLIMIT_NOFILE, was);
 	more = *was;
-	if (more.rlim_cur < BOOT->fd_hidden_hi)
-		more.rlim_cur = BOOT->fd_hidden_hi;
+	if (more.rlim_cur < fd_hidden_hi)
+		more.rlim_cur = fd_hidden_hi;
 	if (more.rlim_max < more.rlim_cur)
 		more.rlim_max = more.rlim_cur;
 	if (more.rlim_cur != was->rlim_cur && setrlimit(RLIMIT_NOFILE, &more))
@@ -337,7 +342,7 @@ static int fd_hide(int *fd)
 	err = fds_allow(&was);
 	if (err)
 		return err;
-	high = fcntl(*fd, F_DUPFD_CLOEXEC, (int)BOOT->fd_hidden_lo);
+	high = fcntl(*fd, F_DUPFD_CLOEXEC, (int)fd_hidden_lo);
 	if (high < 0)
 		return -errno;
 	setrlimit(RLIMIT_NOFILE, &was);
@@ -349,7 +354,7 @@ static int fd_hide(int *fd)
 /* A hidden number that is free would be the program's to get, not to use. */
 static void fds_fill(void)
 {
-	for (uint32_t fd = BOOT->fd_hidden_lo; fd < BOOT->fd_hidden_hi; fd++)
+	for (uint32_t fd = fd_hidden_lo; fd < fd_hidden_hi; fd++)
 		if (fcntl((int)fd, F_GETFD) < 0)
 			fcntl(stats_fd, F_DUPFD_CLOEXEC, (int)fd);
 }
@@ -360,6 +365,8 @@ static void fds_fill(void)
  */
 static int mem_open(void)
 {
+	int fd = -1, err;
+
 	BOOT->mem_fd = -1;
 	if (BOOT->flags & AZ_BOOT_NOPATCH)
 		return 0;
@@ -367,8 +374,10 @@ static int mem_open(void)
 	(void)syscall(SYS_membarrier,
 		      MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0,
 		      0);
-	BOOT->mem_fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
-	return fd_hide(&BOOT->mem_fd);
+	fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	err = fd_hide(&fd);
+	BOOT->mem_fd = fd;
+	return err;
 }
 
 static int fds_hide(void)
@@ -376,21 +385,25 @@ static int fds_hide(void)
 	uint64_t soft = BOOT->rlimit[RLIMIT_NOFILE].soft;
 	uint64_t hard = BOOT->rlimit[RLIMIT_NOFILE].hard;
 	uint32_t lo = HIDDEN_AT;
-	int err;
+	int err = 0;
 
 	if (soft < HIDDEN_AT + HIDDEN_FDS)
 		lo = (uint32_t)soft;
 	if (lo + HIDDEN_FDS > hard)
 		lo = (uint32_t)(hard > HIDDEN_FDS ? hard - HIDDEN_FDS : 0);
-	BOOT->fd_hidden_lo = lo;
-	BOOT->fd_hidden_hi = lo + HIDDEN_FDS;
-	err = fd_hide(&stats_fd);
+	BOOT->fd_hidden_lo = fd_hidden_lo = lo;
+	BOOT->fd_hidden_hi = fd_hidden_hi = lo + HIDDEN_FDS;
+	if (plat->fd)
+		err = fd_hide(plat->fd);
+	if (!err)
+		err = fd_hide(&stats_fd);
 	if (!err)
 		err = fd_hide(&control_fd);
 	/* Its own, as the program may close its stderr. */
-	BOOT->trace_fd = BOOT->flags & AZ_BOOT_STRACE ? dup(2) : -1;
+	trace_fd = BOOT->flags & AZ_BOOT_STRACE ? dup(2) : -1;
 	if (!err)
-		err = fd_hide(&BOOT->trace_fd);
+		err = fd_hide(&trace_fd);
+	BOOT->trace_fd = trace_fd;
 	return err ? err : mem_open();
 }
 
@@ -434,6 +447,41 @@ static void owner_signal(int sig, siginfo_t *si, void *context)
 	inbox_post(si);
 }
 
+/* --- CPUs --- */
+
+/*
+ * Workers share what the cores leave, or everything if nothing is left. On
+ * metal cores and workers are never on the same CPU.
+ */
+static void worker_cpus(cpu_set_t *set)
+{
+	cpu_set_t all;
+
+	sched_getaffinity(0, sizeof(all), &all);
+	*set = all;
+	for (uint32_t i = 0; i < self.ncores; i++)
+		CPU_CLR(self.host_cpu[i], set);
+	if (CPU_COUNT(set) == 0)
+		*set = all;
+	BOOT->host_cpus = (uint32_t)CPU_COUNT(&all);
+	if (plat == &plat_metal)
+		BOOT->host_cpus = (uint32_t)CPU_COUNT(set) + self.ncores;
+}
+
+static void cpus_tell(void)
+{
+	memcpy(BOOT->host_cpu, self.host_cpu, sizeof(BOOT->host_cpu));
+	memcpy(info.host_cpu, self.host_cpu, sizeof(info.host_cpu));
+}
+
+static void settle_workers(void)
+{
+	cpu_set_t cpus;
+
+	worker_cpus(&cpus);
+	worker_init(plat, self.ncores, &cpus);
+}
+
 /* --- serving --- */
 
 /* The live part of az_boot, as a new instance has it. */
@@ -450,6 +498,65 @@ static void boot_reset(void)
 	boot_process();
 }
 
+/*
+ * A child on metal takes cores that are free, or else goes on as pico: see
+ * child_start. Its cores stand on the CPUs that Linux has, then.
+ */
+static int child_pico(void)
+{
+	const char *why;
+	cpu_set_t all;
+	uint32_t cpu = 0;
+
+	if (plat->fd && *plat->fd >= 0) {
+		close(*plat->fd);
+		*plat->fd = -1;
+	}
+	plat = &plat_pico;
+	BOOT->plat = info.plat = plat->id;
+	sched_getaffinity(0, sizeof(all), &all);
+	if (!CPU_COUNT(&all))
+		return -ENODEV;
+	for (uint32_t i = 0; i < self.ncores; i++, cpu++) {
+		while (!CPU_ISSET(cpu % CPU_SETSIZE, &all))
+			cpu++;
+		self.host_cpu[i] = (uint16_t)(cpu % CPU_SETSIZE);
+	}
+	return plat->create(&self, &why);
+}
+
+static int child_plat(void)
+{
+	const char *why;
+	int err;
+
+	self.child = true;
+	if (plat != &plat_metal)
+		return 0;
+	err = plat->create(&self, &why);
+	if (!err)
+		err = fd_hide(plat->fd);
+	return err ? child_pico() : 0;
+}
+
+/* Its first core: on metal, if one is free. */
+static int child_start(void)
+{
+	const char *why;
+	int err = plat->start_core(0, &why);
+
+	if (err && plat == &plat_metal) {
+		err = child_pico();
+		if (err)
+			return err;
+		fds_fill();
+		settle_workers();
+		cpus_tell();
+		err = plat->start_core(0, &why);
+	}
+	return err;
+}
+
 /* The descriptors of a child, whose program may hold all that it may have. */
 static int child_fds(void)
 {
@@ -460,9 +567,13 @@ static int child_fds(void)
 	if (err)
 		return err;
 	/* The parent's, but for the trace, which is one for both. */
-	for (uint32_t fd = BOOT->fd_hidden_lo; fd < BOOT->fd_hidden_hi; fd++)
-		if ((int32_t)fd != BOOT->trace_fd)
+	for (uint32_t fd = fd_hidden_lo; fd < fd_hidden_hi; fd++)
+		if ((int)fd != trace_fd)
 			close((int)fd);
+	BOOT->fd_hidden_lo = fd_hidden_lo;
+	BOOT->fd_hidden_hi = fd_hidden_hi;
+	BOOT->trace_fd = trace_fd;
+	BOOT->exe_fd = -1; /* loaded, and closed */
 	munmap((void *)AZ_STATS_BASE, AZ_STATS_SIZE);
 	err = map_stats();
 	if (err)
@@ -472,7 +583,9 @@ static int child_fds(void)
 	control_fd = registry_listen(name);
 	memcpy(info.name, name, sizeof(info.name));
 	info.pid = BOOT->pid;
-	err = fd_hide(&stats_fd);
+	err = child_plat();
+	if (!err)
+		err = fd_hide(&stats_fd);
 	if (!err && control_fd >= 0)
 		err = fd_hide(&control_fd);
 	if (!err)
@@ -494,15 +607,15 @@ static int become_child(void)
 	boot_reset();
 	worker_forked();
 	cores_started = 1;
-	madvise((void *)AZ_CORE_BASE, BOOT->ncores * AZ_CORE_STRIDE,
+	madvise((void *)AZ_CORE_BASE, self.ncores * AZ_CORE_STRIDE,
 		MADV_DONTNEED);
-	madvise((void *)AZ_RING_BASE, BOOT->ncores * AZ_RING_STRIDE,
+	madvise((void *)AZ_RING_BASE, self.ncores * AZ_RING_STRIDE,
 		MADV_DONTNEED);
 	err = child_fds();
 	if (err)
 		return err;
 	fds_fill();
-	return plat->start_core(0);
+	return child_start();
 }
 
 static void serve_fork(void)
@@ -525,20 +638,29 @@ static void serve_fork(void)
 	__atomic_store_n(&BOOT->fork_want, 0, __ATOMIC_RELEASE);
 }
 
-static void serve_requests(void)
+static void start_more_cores(void)
 {
 	uint32_t want = __atomic_load_n(&BOOT->want_cores, __ATOMIC_SEQ_CST);
 
-	if (want > BOOT->ncores)
-		want = BOOT->ncores;
+	if (want > self.ncores)
+		want = self.ncores;
 	while (cores_started < want) {
-		int err = plat->start_core(cores_started);
+		const char *why = NULL;
+		int err = plat->start_core(cores_started, &why);
 
-		if (err)
+		/* Cores that nobody asked for by number may be others' now. */
+		if (err && (err != -EBUSY || self.cpus_given))
 			error_say("core %u does not start: %s", cores_started,
-				  error_text(err));
+				  why ? why : error_text(err));
 		cores_started++;
+		if (plat == &plat_metal)
+			cpus_tell();
 	}
+}
+
+static void serve_requests(void)
+{
+	start_more_cores();
 	if (__atomic_exchange_n(&BOOT->want_workers, 0, __ATOMIC_SEQ_CST)) {
 		int err = worker_start();
 
@@ -576,31 +698,18 @@ _Noreturn static void serve(void)
 
 /*
  * Core 0 goes to the CPU that this thread runs on, if it is one of them: the
- * program then starts in a warm cache and without waking another CPU.
+ * program then starts in a warm cache and without waking another CPU. On metal
+ * that one would have to be taken from this thread first.
  */
 static void order_cpus(void)
 {
 	int here = sched_getcpu();
 
-	for (uint32_t i = 1; i < BOOT->ncores; i++)
-		if (BOOT->host_cpu[i] == here) {
-			BOOT->host_cpu[i] = BOOT->host_cpu[0];
-			BOOT->host_cpu[0] = (uint16_t)here;
+	for (uint32_t i = 1; i < self.ncores; i++)
+		if (self.host_cpu[i] == here) {
+			self.host_cpu[i] = self.host_cpu[0];
+			self.host_cpu[0] = (uint16_t)here;
 		}
-}
-
-/* Workers share what the cores leave, or everything if nothing is left. */
-static void worker_cpus(cpu_set_t *set)
-{
-	cpu_set_t all;
-
-	sched_getaffinity(0, sizeof(all), &all);
-	BOOT->host_cpus = (uint32_t)CPU_COUNT(&all);
-	*set = all;
-	for (uint32_t i = 0; i < BOOT->ncores; i++)
-		CPU_CLR(BOOT->host_cpu[i], set);
-	if (CPU_COUNT(set) == 0)
-		*set = all;
 }
 
 static void set_comm(const char *path)
@@ -610,12 +719,40 @@ static void set_comm(const char *path)
 	prctl(PR_SET_NAME, slash ? slash + 1 : path);
 }
 
-static int start(const struct instance_config *cfg, const sigset_t *blocked,
-		 const char **what)
+/* The instance as the command line wants it. */
+static void self_fill(const struct instance_config *cfg)
 {
-	const struct az_image_header *image;
+	plat = cfg->plat == AZ_PLAT_METAL ? &plat_metal : &plat_pico;
+	self.image = &image;
+	self.signal = owner_signal;
+	self.ncores = cfg->ncores;
+	self.cpus_given = cfg->cpus_given;
+	memcpy(self.host_cpu, cfg->host_cpu, sizeof(self.host_cpu));
+}
+
+/* Core 0, last of all. */
+static int start_first(const char **what, const char **why)
+{
+	int err;
+
+	*what = "cannot install the seccomp filter";
+	err = sandbox_enter();
+	if (err)
+		return err;
+	BOOT->want_cores = 1;
+	sample_time(&BOOT->time[1]);
+	*what = "cannot start core 0";
+	err = plat->start_core(0, why);
+	if (!err && plat == &plat_metal)
+		cpus_tell();
+	return err;
+}
+
+static int start(const struct instance_config *cfg, const sigset_t *blocked,
+		 const char **what, const char **why)
+{
+	const struct az_image_header *header;
 	struct az_time_sample first;
-	cpu_set_t cpus;
 	int err;
 
 	sample_time(&first);
@@ -624,13 +761,18 @@ static int start(const struct instance_config *cfg, const sigset_t *blocked,
 	if (err)
 		return err;
 	*what = "cannot map the unikernel";
-	err = image_map(&image);
+	err = image_map(&header);
 	if (err)
 		return err;
+	image = *header;
 	boot_fill(cfg);
 	BOOT->time[0] = first;
 	memcpy(&BOOT->sig_blocked, blocked, sizeof(BOOT->sig_blocked));
 	BOOT->owner_signal = (uint64_t)owner_signal;
+	*what = "cannot create it";
+	err = plat->create(&self, why);
+	if (err)
+		return err;
 	*what = "cannot hide its descriptors";
 	err = fds_hide();
 	if (err)
@@ -641,40 +783,32 @@ static int start(const struct instance_config *cfg, const sigset_t *blocked,
 	if (err)
 		return err;
 	fds_fill();
-	*what = "cannot take over signals";
-	err = plat->create(image);
-	if (err)
-		return err;
-	order_cpus();
-	worker_cpus(&cpus);
-	worker_init(plat, &cpus);
+	if (plat == &plat_pico) {
+		order_cpus();
+		cpus_tell();
+	}
+	settle_workers();
 	set_comm(cfg->exe_path);
 	if (control_fd >= 0)
 		registry_serve(control_fd, stats_fd, &info);
-	*what = "cannot install the seccomp filter";
-	err = sandbox_enter();
-	if (err)
-		return err;
-	BOOT->want_cores = 1;
-	sample_time(&BOOT->time[1]);
-	*what = "cannot start core 0";
-	return plat->start_core(0);
+	return start_first(what, why);
 }
 
 int instance_run(const struct instance_config *cfg)
 {
-	const char *what = NULL;
+	const char *what = NULL, *why = NULL;
 	sigset_t all, old;
 	int err;
 
-	plat = &plat_pico;
+	self_fill(cfg);
 	control_fd = cfg->control_fd;
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
-	err = start(cfg, &old, &what);
+	err = start(cfg, &old, &what, &why);
 	if (err) {
 		pthread_sigmask(SIG_SETMASK, &old, NULL);
-		error_say("%s: %s: %s", cfg->exec_fn, what, error_text(err));
+		error_say("%s: %s: %s", cfg->exec_fn, what,
+			  why ? why : error_text(err));
 		return err;
 	}
 	serve();

@@ -5,17 +5,19 @@
 #ifndef INSTANCE_INSTANCE_H
 #define INSTANCE_INSTANCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "layout.h"
 
 struct instance_config {
 	const char *name;
-	uint32_t plat;    /* AZ_PLAT_ */
+	uint32_t plat;    /* AZ_PLAT_, 0: not decided yet */
 	uint32_t offload; /* AZ_OFFLOAD_ */
 	uint32_t flags;   /* AZ_BOOT_STRACE */
 	uint32_t ncores;
 	uint16_t host_cpu[AZ_MAX_CORES];
+	bool cpus_given; /* the user named them: take no others */
 	uint64_t mem_bytes;
 	int exe_fd;
 	uint64_t exe_offset;  /* where in the file the program begins */

@@ -27,6 +27,7 @@ static const struct az_call_desc calls[AZ_NR_CALLS] = { AZ_CALLS(DESC_ENTRY) };
 
 struct check_env check_env = {
 	.exe_fd = -1,
+	.mem_fd = -1,
 	.mem = { guestmem_read, guestmem_write },
 };
 
@@ -35,6 +36,7 @@ int check_init(const struct az_boot *boot, const struct check_memory *mem)
 	check_env.fd_lo = boot->fd_hidden_lo;
 	check_env.fd_hi = boot->fd_hidden_hi;
 	check_env.exe_fd = boot->exe_fd;
+	check_env.mem_fd = boot->mem_fd;
 	if (mem) {
 		check_env.mem = *mem;
 		return 0;
@@ -64,14 +66,27 @@ uint64_t check_word(const struct checked_call *c, uint64_t word)
 	return word;
 }
 
+/* The unikernel rewrites the program's text: through the owner, see mem_fd. */
+static bool writes_text(const struct checked_call *c)
+{
+	uint64_t len = c->arg[2], at = c->arg[3];
+
+	return c->nr == AZ_SYS_pwrite64 && at >= AZ_GUEST_MIN &&
+	       at <= AZ_GUEST_END && len <= AZ_GUEST_END - at;
+}
+
 bool check_fd_hidden(const struct checked_call *c, uint64_t fd)
 {
 	uint32_t n = (uint32_t)fd;
 
 	if (n < check_env.fd_lo || n >= check_env.fd_hi)
 		return false;
-	return !c->internal || (int32_t)n != __atomic_load_n(&check_env.exe_fd,
-							     __ATOMIC_RELAXED);
+	if (!c->internal)
+		return true;
+	if ((int32_t)n == check_env.mem_fd)
+		return !writes_text(c);
+	return (int32_t)n !=
+	       __atomic_load_n(&check_env.exe_fd, __ATOMIC_RELAXED);
 }
 
 uint64_t check_fd(const struct checked_call *c, uint64_t fd)

@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 
 #include "calls.h"
+#include "metal.h"
 #include "offload/check_private.h"
 #include "offload/prctl_list.h"
 
@@ -156,9 +157,17 @@ static int check_close_range(const struct checked_call *c)
 
 static int check_ioctl(const struct checked_call *c)
 {
-	uint32_t cmd = (uint32_t)c->arg[1];
-
-	return cmd == TIOCSTI || cmd == TIOCLINUX ? -EPERM : 0;
+	switch ((uint32_t)c->arg[1]) {
+	case TIOCSTI:
+	case TIOCLINUX:
+	/* Cores of one's own choice would see the owner's memory. */
+	case AZM_CREATE:
+	case AZM_START:
+	case AZM_RUN:
+		return -EPERM;
+	default:
+		return 0;
+	}
 }
 
 /* With a null address, Linux would choose one in the owner's part. */

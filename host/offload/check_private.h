@@ -30,6 +30,7 @@
 struct check_env {
 	uint32_t fd_lo, fd_hi;
 	int32_t exe_fd; /* hidden, but for the unikernel itself to load */
+	int32_t mem_fd; /* hidden, but for the unikernel to write text */
 	struct check_memory mem;
 };
 extern struct check_env check_env;

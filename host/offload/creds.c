@@ -24,6 +24,13 @@
 
 #define BOOT ((struct az_boot *)AZ_BOOT_BASE)
 
+/* Written by the main thread while no other is asked to repeat it. */
+static struct {
+	uint32_t seq;
+	uint32_t nr;
+	uint64_t arg[6];
+} last;
+
 /* Wait for thread tid's answer, unless it ends first. */
 static void repeat_on(int tid)
 {
@@ -74,8 +81,30 @@ void creds_change(void)
 	}
 	BOOT->creds_result = r;
 	if (r >= 0) {
-		__atomic_fetch_add(&BOOT->creds_seq, 1, __ATOMIC_RELEASE);
+		last.nr = c.nr;
+		memcpy(last.arg, c.arg, sizeof(last.arg));
+		__atomic_store_n(&last.seq, last.seq + 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&BOOT->creds_seq, last.seq, __ATOMIC_RELEASE);
 		repeat_everywhere();
 	}
 	__atomic_store_n(&BOOT->creds_want, 0, __ATOMIC_RELEASE);
+}
+
+uint32_t creds_seq(void)
+{
+	return __atomic_load_n(&last.seq, __ATOMIC_ACQUIRE);
+}
+
+void creds_follow(uint32_t *seq)
+{
+	uint32_t now = creds_seq();
+	uint32_t tid = __atomic_load_n(&BOOT->creds_tid, __ATOMIC_RELAXED);
+	const uint64_t *a = last.arg;
+
+	if (*seq != now) {
+		*seq = now;
+		syscall(last.nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	}
+	if (tid && tid == (uint32_t)syscall(SYS_gettid))
+		__atomic_store_n(&BOOT->creds_tid, 0, __ATOMIC_RELEASE);
 }

@@ -28,6 +28,7 @@
 
 #include "boot.h"
 #include "offload/check.h"
+#include "offload/creds.h"
 #include "ring.h"
 
 #define BOOT ((struct az_boot *)AZ_BOOT_BASE)
@@ -55,7 +56,7 @@ struct serving {
 static struct serving servings[MAX_WORKERS];
 static uint32_t servings_used; /* entries from here on were never used */
 static __thread struct serving *serving;
-static __thread uint32_t creds_seq; /* of az_boot: the credentials it has */
+static __thread uint32_t creds_has; /* the credentials it has, see creds.h */
 
 static struct az_ring *ring_at(uint32_t core)
 {
@@ -281,21 +282,6 @@ static bool sleep_on_bell(void)
 	return woken;
 }
 
-/* The credentials of the process have changed: this thread's must, too. */
-static void follow_creds(void)
-{
-	uint32_t seq = __atomic_load_n(&BOOT->creds_seq, __ATOMIC_ACQUIRE);
-	const uint64_t *a = BOOT->creds_arg;
-	uint32_t tid = __atomic_load_n(&BOOT->creds_tid, __ATOMIC_RELAXED);
-
-	if (creds_seq != seq) {
-		creds_seq = seq;
-		syscall(BOOT->creds_nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-	}
-	if (tid && tid == (uint32_t)syscall(SYS_gettid))
-		__atomic_store_n(&BOOT->creds_tid, 0, __ATOMIC_RELEASE);
-}
-
 static struct serving *serving_take(void)
 {
 	uint32_t tid = (uint32_t)syscall(SYS_gettid);
@@ -332,10 +318,10 @@ static void worker_settle(void)
 static void *worker_main(void *arg)
 {
 	serving = serving_take();
-	creds_seq = (uint32_t)(uintptr_t)arg;
+	creds_has = (uint32_t)(uintptr_t)arg;
 	is_worker = true;
 	worker_settle();
-	follow_creds();
+	creds_follow(&creds_has);
 	for (;;) {
 		poll_rings();
 		if (sleep_on_bell())
@@ -354,11 +340,11 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-void worker_init(const struct plat *p, const cpu_set_t *cpus)
+void worker_init(const struct plat *p, uint32_t cores, const cpu_set_t *cpus)
 {
 	plat = p;
 	worker_cpus = *cpus;
-	ncores = BOOT->ncores;
+	ncores = cores;
 }
 
 void worker_forked(void)
@@ -384,7 +370,7 @@ int worker_start(void)
 	__atomic_fetch_add(&BOOT->bell_pollers, 1, __ATOMIC_SEQ_CST);
 	__atomic_fetch_add(&BOOT->nworkers, 1, __ATOMIC_SEQ_CST);
 	err = pthread_create(&thread, &attr, worker_main,
-			     (void *)(uintptr_t)BOOT->creds_seq);
+			     (void *)(uintptr_t)creds_seq());
 	if (err) {
 		__atomic_fetch_sub(&BOOT->bell_pollers, 1, __ATOMIC_SEQ_CST);
 		__atomic_fetch_sub(&BOOT->nworkers, 1, __ATOMIC_SEQ_CST);
@@ -428,7 +414,7 @@ bool worker_signal(int sig)
 {
 	if (!is_worker)
 		return false;
-	follow_creds();
+	creds_follow(&creds_has);
 	if (sig == SIGPIPE || sig == SIGXFSZ)
 		raised = (uint32_t)sig;
 	return true;

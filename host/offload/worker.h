@@ -9,8 +9,12 @@
 
 #include "plat/plat.h"
 
-/* worker_init - before the first core; cpus is where workers may run. */
-void worker_init(const struct plat *plat, const cpu_set_t *cpus);
+/*
+ * worker_init - before the first core, and in the child of a fork. ncores: how
+ * many rings there are; cpus: where workers may run.
+ */
+void worker_init(const struct plat *plat, uint32_t ncores,
+		 const cpu_set_t *cpus);
 
 /* worker_forked - in the child of a fork, which has no workers. */
 void worker_forked(void);

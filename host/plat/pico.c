@@ -18,14 +18,9 @@
 #include "boot.h"
 #include "plat/plat.h"
 
-#define BOOT               ((struct az_boot *)AZ_BOOT_BASE)
-#define KERNEL_SA_RESTORER 0x04000000
+#define BOOT ((struct az_boot *)AZ_BOOT_BASE)
 
-struct kernel_sigaction {
-	uint64_t handler, flags, restorer, mask;
-};
-
-static uint64_t core_entry;
+static const struct plat_instance *instance;
 
 static struct az_core *core_at(uint32_t i)
 {
@@ -45,78 +40,37 @@ static int pico_probe(const char **why)
 	return 0;
 }
 
-/* Those whose handler does not return: kernel/plat/pico.c:leave. */
-static bool is_upcall(int sig)
+static int pico_create(struct plat_instance *p, const char **why)
 {
-	return sig == SIGSYS || sig == SIGSEGV || sig == SIGBUS ||
-	       sig == SIGFPE || sig == SIGILL || sig == SIGTRAP;
-}
-
-/*
- * Every signal goes to the unikernel's handler, which passes those of the
- * owner's threads back (az_boot.owner_signal). Signals ignored so far are
- * noted for the program.
- */
-static int take_signals(const struct az_image_header *image)
-{
-	struct kernel_sigaction sa = {
-		.handler = image->pico_signal,
-		.restorer = image->pico_restorer,
-	};
-	uint64_t ignored = 0;
-
-	for (int sig = 1; sig <= 64; sig++) {
-		struct kernel_sigaction old;
-
-		if (sig == SIGKILL || sig == SIGSTOP)
-			continue;
-		sa.flags = SA_SIGINFO | SA_ONSTACK | KERNEL_SA_RESTORER;
-		sa.mask = ~0ULL;
-		if (is_upcall(sig)) {
-			sa.flags |= SA_NODEFER;
-			sa.mask = 0;
-		}
-		if (syscall(SYS_rt_sigaction, sig, &sa, &old, 8))
-			return -errno;
-		if (old.handler == 1) /* SIG_IGN */
-			ignored |= 1ULL << (sig - 1);
-	}
-	BOOT->sig_ignored = ignored;
-	return 0;
-}
-
-static int pico_create(const struct az_image_header *image)
-{
-	core_entry = image->entry;
-	return take_signals(image);
+	(void)why;
+	instance = p;
+	return signals_take(p->image->pico_signal, p->image->pico_restorer,
+			    true);
 }
 
 /* Runs on the core's stack, with no TLS to speak of. */
 __attribute__((noreturn, no_stack_protector)) static int enter(void *az)
 {
-	((void (*)(void *))core_entry)(az);
+	((void (*)(void *))instance->image->entry)(az);
 	__builtin_unreachable();
 }
 
-static int pico_start_core(uint32_t i)
+static int pico_start_core(uint32_t i, const char **why)
 {
-	struct az_core *az = core_at(i);
+	struct az_core *az = plat_core_init(i);
 	char *stack = (char *)az + AZ_CORE_STRIDE;
 	int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
 		    CLONE_THREAD | CLONE_SYSVSEM | CLONE_PARENT_SETTID;
 	cpu_set_t before, pin;
 	int err = 0;
 
-	az->self = (uint64_t)az;
-	az->index = i;
-	az->started = 1;
-	az->creds_seq = BOOT->creds_seq;
+	(void)why;
 	/*
 	 * The thread inherits this one's mask, and so starts on its CPU at
 	 * once instead of being moved there.
 	 */
 	CPU_ZERO(&pin);
-	CPU_SET(BOOT->host_cpu[i], &pin);
+	CPU_SET(instance->host_cpu[i], &pin);
 	sched_getaffinity(0, sizeof(before), &before);
 	if (sched_setaffinity(0, sizeof(pin), &pin))
 		return -errno;
@@ -143,6 +97,7 @@ static void pico_kick_core(uint32_t i)
 }
 
 const struct plat plat_pico = {
+	.id = AZ_PLAT_PICO,
 	.name = "pico",
 	.probe = pico_probe,
 	.create = pico_create,

@@ -4,30 +4,66 @@
  *
  * One implementation in each of host/plat/<name>.c, behind one struct, since
  * one binary holds them all and the platform is chosen at run time.
+ *
+ * The unikernel can write az_boot and the per-core blocks. On metal it is a
+ * stranger to its owner: what decides anything comes from here instead.
  */
 #ifndef PLAT_PLAT_H
 #define PLAT_PLAT_H
 
 #include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "monitor.h"
 
+/* What a platform must know of the instance; all of it is the owner's own. */
+struct plat_instance {
+	const struct az_image_header *image;
+	void (*signal)(int sig, siginfo_t *si, void *context);
+	uint32_t ncores;
+	bool cpus_given; /* by the user: take no others */
+	bool child;      /* of a fork: its parent has the CPUs of cores */
+	uint16_t host_cpu[AZ_MAX_CORES]; /* start_core may change one */
+};
+
 struct plat {
+	uint32_t id; /* AZ_PLAT_ */
 	const char *name;
+	/* Its open file, to be hidden from the program; NULL: it has none. */
+	int *fd;
 	/*
 	 * probe - 0 if instances of this platform can run here, else -errno
 	 * and *why says what is missing.
 	 */
 	int (*probe)(const char **why);
-	/* create - prepare this process; az_boot is filled. 0 or -errno. */
-	int (*create)(const struct az_image_header *image);
-	/* start_core - run core i from the image's entry. 0 or -errno. */
-	int (*start_core)(uint32_t i);
+	/*
+	 * create - prepare this process for p, which stays; az_boot is filled.
+	 * 0 or -errno, *why as with start_core.
+	 */
+	int (*create)(struct plat_instance *p, const char **why);
+	/*
+	 * start_core - run core i, on p->host_cpu[i], from the image's entry.
+	 * 0, or -errno: then *why may say more, or be left alone.
+	 */
+	int (*start_core)(uint32_t i, const char **why);
 	/* kick_core - make core i look at az_core.pending, see mon_kick. */
 	void (*kick_core)(uint32_t i);
 };
 
 extern const struct plat plat_pico;
+extern const struct plat plat_metal;
+
+/*
+ * signals_take - all signals of this process go to handler, on whatever thread
+ * they arrive; restorer is its SA_RESTORER. Those of the CPU's exceptions are
+ * not blocked meanwhile if upcalls is set. Signals ignored so far are noted
+ * for the program (az_boot.sig_ignored). 0 or -errno.
+ */
+int signals_take(uint64_t handler, uint64_t restorer, bool upcalls);
+
+/* start_core's beginning: what az_core i must hold. */
+struct az_core *plat_core_init(uint32_t i);
 
 #endif

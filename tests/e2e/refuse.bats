@@ -129,8 +129,19 @@ foreign() {
 @test "platforms that are not there: 125" {
 	fails 125 "--plat xen: no such platform" --plat xen true
 	fails 125 "--plat kvm: not in this version" --plat kvm true
-	fails 125 "--plat metal: not in this version" --plat metal true
 	fails 125 "--offload maybe: no such way" --offload maybe true
+}
+
+@test "metal without its module: 125, and how to have it" {
+	[ ! -e /dev/azalea ] || skip "azalea.ko is loaded"
+	fails 125 "--plat metal: azalea.ko is not loaded" --plat metal true
+	fails 125 "azalea.ko is not loaded" --plat metal --cpuset-cpus 1 true
+}
+
+@test "AZALEA_PLAT is the default of --plat" {
+	AZALEA_PLAT=xen fails 125 "AZALEA_PLAT=xen: no such platform" true
+	AZALEA_PLAT=xen "$AZALEA" run --plat pico true
+	AZALEA_PLAT='' "$AZALEA" run true
 }
 
 @test "names that are none: 125" {

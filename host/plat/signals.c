@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * signals.c - what platforms share: signals of the process, az_core.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "plat/plat.h"
+
+#define BOOT               ((struct az_boot *)AZ_BOOT_BASE)
+#define KERNEL_SA_RESTORER 0x04000000
+
+struct kernel_sigaction {
+	uint64_t handler, flags, restorer, mask;
+};
+
+/* Those whose handler does not return: kernel/plat/pico.c:leave. */
+static bool is_upcall(int sig)
+{
+	return sig == SIGSYS || sig == SIGSEGV || sig == SIGBUS ||
+	       sig == SIGFPE || sig == SIGILL || sig == SIGTRAP;
+}
+
+int signals_take(uint64_t handler, uint64_t restorer, bool upcalls)
+{
+	struct kernel_sigaction sa = {
+		.handler = handler,
+		.restorer = restorer,
+	};
+	uint64_t ignored = 0;
+
+	for (int sig = 1; sig <= 64; sig++) {
+		struct kernel_sigaction old;
+
+		if (sig == SIGKILL || sig == SIGSTOP)
+			continue;
+		sa.flags = SA_SIGINFO | SA_ONSTACK | KERNEL_SA_RESTORER;
+		sa.mask = ~0ULL;
+		if (upcalls && is_upcall(sig)) {
+			sa.flags |= SA_NODEFER;
+			sa.mask = 0;
+		}
+		if (syscall(SYS_rt_sigaction, sig, &sa, &old, 8))
+			return -errno;
+		if (old.handler == 1) /* SIG_IGN */
+			ignored |= 1ULL << (sig - 1);
+	}
+	BOOT->sig_ignored |= ignored;
+	return 0;
+}
+
+struct az_core *plat_core_init(uint32_t i)
+{
+	struct az_core *az =
+	    (struct az_core *)(AZ_CORE_BASE + i * AZ_CORE_STRIDE);
+
+	az->self = (uint64_t)az;
+	az->index = i;
+	az->started = 1;
+	az->creds_seq = BOOT->creds_seq;
+	return az;
+}
