@@ -156,6 +156,9 @@ struct azm_block {
 	uint64_t run_tsc, halt_tsc; /* total spent in the instance, and of
 				       that in AZM_CALL_HALT's hlt */
 	uint64_t entered_tsc; /* 0, or the TSC when it entered */
+	/* Of run_tsc, all that was spent waiting (QUIET), the wait that goes on
+	 * excepted; and when that began, or 0. */
+	uint64_t idle_tsc, idle_since;
 	/* of this instance; traps: upcalls but for system calls */
 	uint64_t interrupts, kicks, flushes, timers, nmis, faults, calls, halts,
 	    traps;

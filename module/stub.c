@@ -269,6 +269,7 @@ static void check_stop(struct azm_block *b)
 static void quiet_enter(struct azm_block *b)
 {
 	write_cr3(b->park_cr3);
+	store(&b->idle_since, rdtsc());
 	store(&b->state, STUB_QUIET);
 }
 
@@ -279,6 +280,8 @@ static void quiet_enter(struct azm_block *b)
 static void quiet_leave(struct azm_block *b)
 {
 	check_stop(b);
+	b->idle_tsc += rdtsc() - b->idle_since;
+	store(&b->idle_since, 0);
 	swap(&b->state, STUB_RUN);
 	write_cr3(b->cr3);
 	store(&b->sync_done, load(&b->sync_req));
@@ -696,14 +699,14 @@ static _Noreturn void start(struct azm_block *b)
 {
 	b->request = STUB_REQ_NONE;
 	b->sleeps = 0;
-	b->run_tsc = b->halt_tsc = 0;
+	b->run_tsc = b->halt_tsc = b->idle_tsc = 0;
 	b->interrupts = b->kicks = b->flushes = b->timers = b->nmis = 0;
 	b->faults = b->calls = b->halts = b->traps = b->syscalls = 0;
 	b->kick = 0;
 	vector_init(b);
 	wrmsr(MSR_FS_BASE, 0);
 	wrmsr(MSR_GS_BASE, b->core_va);
-	b->entered_tsc = rdtsc();
+	b->entered_tsc = b->idle_since = rdtsc();
 	store(&b->state, STUB_QUIET);
 	quiet_leave(b);
 	/* As if called: the ABI wants 8 modulo 16 there. */
@@ -717,7 +720,9 @@ _Noreturn void stub_park_loop(struct azm_block *b)
 	timer_arm(b, NO_TIME);
 	if (b->entered_tsc)
 		b->run_tsc = rdtsc() - b->entered_tsc;
-	b->entered_tsc = 0;
+	if (b->idle_since)
+		b->idle_tsc += rdtsc() - b->idle_since;
+	b->entered_tsc = b->idle_since = 0;
 	b->sleeps = 1;
 	swap(&b->state, STUB_PARKED);
 	while (load(&b->cmd) != STUB_CMD_START)
@@ -736,6 +741,6 @@ _Noreturn void stub_main(struct azm_block *b)
 	idt_init(b);
 	msr_init(b);
 	timer_init(b);
-	b->entered_tsc = 0;
+	b->entered_tsc = b->idle_since = 0;
 	stub_park(b);
 }

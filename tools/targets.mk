@@ -7,6 +7,7 @@
 # `make deps` looks again and installs for all goals.
 DEPS_SETS := build \
 	$(if $(filter demo examples lint,$(MAKECMDGOALS)),demo) \
+	$(if $(filter module,$(MAKECMDGOALS)),module) \
 	$(if $(filter test test-%,$(MAKECMDGOALS)),test) \
 	$(if $(filter lint,$(MAKECMDGOALS)),lint) \
 	$(if $(filter bench bench-% benchmarks,$(MAKECMDGOALS)),bench) \
@@ -28,6 +29,7 @@ $(GEN) $(B)/vdso/vdso.so $(KOBJ) $(HOBJ) $(ROBJ) $(LOBJ): | $(DEPS)
 .PHONY: help
 help:
 	@echo 'make            build $(B)/azalea and libazalea'
+	@echo 'make module     $(B)/module/azalea.ko [KDIR=HEADERS OF A KERNEL]'
 	@echo 'make lib        $(B)/lib/libazalea.a; its headers: lib/include'
 	@echo 'make demo       the main job, beside Linux [PHOTOS=FOLDER]'
 	@echo 'make test       all tests'
@@ -39,6 +41,23 @@ help:
 	@echo 'make deps       install the Debian packages for all of these'
 	@echo 'make clean      remove $(B)'
 	@echo 'V=1 shows commands; AZALEA_DEPS=skip installs no packages.'
+
+# --- azalea.ko ---------------------------------------------------------------
+# make module [KDIR=headers]: for the running kernel, if it has headers here;
+# else for the newest that has some. Out of tree, into $(B)/module.
+KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+	$(lastword $(sort $(wildcard /lib/modules/*/build))))
+MODULE_SRC := $(wildcard module/*.c module/*.h module/*.S) module/Kbuild
+
+.PHONY: module
+module: | $(DEPS)
+	$(Q)test -n "$(KDIR)" || { echo "make module: no kernel headers" \
+	    "in /lib/modules: install linux-headers-amd64, or give KDIR=" >&2; \
+	    exit 1; }
+	@mkdir -p $(B)/module
+	$(Q)ln -sf $(addprefix $(CURDIR)/,$(MODULE_SRC)) $(B)/module/
+	$(Q)$(MAKE) -s -C $(KDIR) M=$(abspath $(B)/module) AZ_TOP=$(CURDIR) \
+	    modules
 
 # --- examples, demo, benches -------------------------------------------------
 # Ordinary Linux programs: they know nothing of Azalea.

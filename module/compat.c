@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * compat.c - symbols that Linux has, but does not export.
+ *
+ * kprobes know the address of any function, so also of the one that knows
+ * those of all symbols (kernel/kprobes.c:kprobe_addr).
+ */
+#include "compat.h"
+
+#include <linux/kprobes.h>
+
+#include "azm.h"
+
+#if !defined(CONFIG_KPROBES) || !defined(CONFIG_KALLSYMS_ALL)
+#error "azalea.ko needs a kernel with CONFIG_KPROBES and CONFIG_KALLSYMS_ALL"
+#endif
+#if !defined(CONFIG_HOTPLUG_CPU) || !defined(CONFIG_MMU_NOTIFIER)
+#error "azalea.ko needs a kernel with CONFIG_HOTPLUG_CPU and CONFIG_MMU_NOTIFIER"
+#endif
+
+struct azm_symbols azm_sym;
+
+typedef unsigned long lookup_fn(const char *name);
+
+static lookup_fn *find_lookup(void)
+{
+	struct kprobe probe = { .symbol_name = "kallsyms_lookup_name" };
+	lookup_fn *fn;
+
+	if (register_kprobe(&probe))
+		return NULL;
+	fn = (lookup_fn *)probe.addr;
+	unregister_kprobe(&probe);
+	return fn;
+}
+
+static const struct {
+	const char *name;
+	size_t offset;
+	bool optional;
+} symbols[] = {
+	{ "play_dead_common", offsetof(struct azm_symbols, play_dead_common) },
+	{ "x86_platform_ipi_callback",
+	  offsetof(struct azm_symbols, platform_ipi) },
+	{ "cpus_booted_once_mask", offsetof(struct azm_symbols, booted_once),
+	  true },
+	{ "__cgroup_account_cputime", offsetof(struct azm_symbols, cgroup_time),
+	  true },
+	{ "__cgroup_account_cputime_field",
+	  offsetof(struct azm_symbols, cgroup_field), true },
+};
+
+int azm_compat_init(void)
+{
+	lookup_fn *lookup = find_lookup();
+	unsigned int i;
+
+	if (!lookup) {
+		pr_err("this kernel does not let kprobes find kallsyms_lookup_name: cannot work with it\n");
+		return -EOPNOTSUPP;
+	}
+	for (i = 0; i < ARRAY_SIZE(symbols); i++) {
+		unsigned long addr = lookup(symbols[i].name);
+
+		if (!addr && !symbols[i].optional) {
+			pr_err("this kernel has no %s: cannot take CPUs from it\n",
+			       symbols[i].name);
+			return -EOPNOTSUPP;
+		}
+		*(unsigned long *)((char *)&azm_sym + symbols[i].offset) = addr;
+	}
+	if (*azm_sym.platform_ipi) {
+		pr_err("another driver has the platform interrupt\n");
+		return -EBUSY;
+	}
+	return 0;
+}
