@@ -32,7 +32,7 @@ HCFLAGS := -std=gnu11 -O2 -g -fPIE -D_GNU_SOURCE -Iabi -Ihost -I$(B)/gen \
 	-fno-strict-aliasing -DAZ_VERSION=\"$(shell cat VERSION)\" $(WARN)
 HSRC := $(filter-out host/runtime/%,$(wildcard host/*/*.c))
 HOBJ := $(HSRC:%.c=$(B)/%.o) $(B)/host/patch/plan.o $(B)/host/patch/insn.o
-HLIBS := -ljansson -lm
+HLIBS := -lhwloc -ljansson -lm
 
 # --- the runtime of single-file images: the owner alone, small ----------------
 MUSL := /usr/lib/x86_64-linux-musl
@@ -40,7 +40,8 @@ RCFLAGS := $(filter-out -O2 -g,$(HCFLAGS)) -Os -ffunction-sections \
 	-fdata-sections -fno-asynchronous-unwind-tables -fno-stack-protector \
 	-isystem $(B)/musl-include -include host/lib/musl.h
 RSRC := host/cli/request.c host/cli/resources.c host/cli/reserved.c \
-	$(filter-out host/bench/% host/cli/% %/supervise.c,$(wildcard host/*/*.c))
+	$(filter-out host/bench/% host/cli/% host/cores/% \
+	    %/supervise.c,$(wildcard host/*/*.c))
 ROBJ := $(RSRC:host/%.c=$(B)/runtime/%.o)
 
 GEN := $(B)/gen/calls.h
@@ -102,7 +103,8 @@ $(B)/host/patch/%.o: kernel/patch/%.c $(GEN)
 $(B)/host/cli/direct.o: HCFLAGS += -Ikernel
 
 $(B)/azalea: $(HOBJ) $(B)/host/instance/blob.o $(B)/host/cli/runtime.o
-	$(Q)$(CC) -static-pie -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -o $@ $^ $(HLIBS)
+	$(Q)$(CC) -static-pie -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--wrap=dlopen \
+	    -o $@ $^ $(HLIBS)
 
 # Linux's own headers, without those of glibc beside them.
 $(B)/musl-include:

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#define TABLE_COLUMNS 10
+#define TABLE_COLUMNS 12
 
 struct table {
 	int columns;

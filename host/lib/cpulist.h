@@ -25,6 +25,11 @@ static inline void cpulist_add(struct cpulist *l, unsigned int cpu)
 	l->word[cpu / 64] |= (uint64_t)1 << (cpu % 64);
 }
 
+static inline void cpulist_remove(struct cpulist *l, unsigned int cpu)
+{
+	l->word[cpu / 64] &= ~((uint64_t)1 << (cpu % 64));
+}
+
 /* cpulist_count - how many CPUs are in the set. */
 unsigned int cpulist_count(const struct cpulist *l);
 

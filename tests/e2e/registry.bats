@@ -155,7 +155,8 @@ sockets() {
 	[ "$status" -eq 0 ]
 	run "$AZALEA" help
 	[ "$status" -eq 0 ]
-	for verb in run ps stop kill wait logs inspect rm info version help; do
+	for verb in run ps stop kill wait logs inspect rm cores info version \
+		help; do
 		grep -q "^  $verb " <<<"$("$AZALEA" help)"
 		run "$AZALEA" help $verb
 		[ "$status" -eq 0 ]
@@ -193,4 +194,12 @@ sockets() {
 	[ "${COMPREPLY[*]}" = "auto ring direct" ]
 	complete_words azalea stop "$NAME"
 	[ "${COMPREPLY[*]}" = "$NAME" ]
+	complete_words azalea cores re
+	[ "${COMPREPLY[*]}" = "reserve release" ]
+	complete_words azalea cores reserve --user roo
+	[ "${COMPREPLY[*]}" = root ]
+	complete_words azalea cores reserve --par
+	[ "${COMPREPLY[*]}" = --partial ]
+	complete_words azalea cores release al
+	[ "${COMPREPLY[*]}" = all ]
 }
