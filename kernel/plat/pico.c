@@ -191,6 +191,7 @@ _Noreturn static void leave(uint32_t vec, uint64_t err, uint64_t addr,
 {
 	uint32_t all = BOOT->xsave_mask ? ~0U : 0;
 
+	/* vec is in its place already: addr may not be there. */
 	__asm__ volatile(
 	    "testl %%eax, %%eax\n"
 	    "jz 1f\n"
@@ -198,14 +199,13 @@ _Noreturn static void leave(uint32_t vec, uint64_t err, uint64_t addr,
 	    "jmp 2f\n"
 	    "1: fxrstor64 (%[fp])\n"
 	    "2: movq %%rcx, %%rsp\n"
-	    "movl %[vec], %%edi\n"
 	    "movq %[addr], %%rdx\n"
 	    "pushq $0x202\n" /* AC is the program's */
 	    "popfq\n"
 	    "jmp trap_entry"
 	    :
-	    : "a"(all), "d"(all), "c"(f),
-	      "S"(err), [fp] "r"(fpstate), [vec] "r"(vec), [addr] "r"(addr)
+	    : "a"(all), "d"(all), "c"(f), "S"(err),
+	      "D"(vec), [fp] "r"(fpstate), [addr] "r"(addr)
 	    : "memory");
 	__builtin_unreachable();
 }
