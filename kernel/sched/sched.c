@@ -415,8 +415,7 @@ static void look_again(struct core *c)
 {
 	if (core_waits(c))
 		tick_need(c, GRAIN_NS);
-	if (unlikely(signal_pending()))
-		__atomic_store_n(&c->az.pending, 1, __ATOMIC_RELAXED);
+	(void)signal_pending(); /* sets az_core.pending */
 }
 
 /*

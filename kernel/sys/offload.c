@@ -266,20 +266,6 @@ static bool others_wait(void)
 	return core_waits(core_self());
 }
 
-/*
- * sched_look, which forgets the kick. If that was for a signal, the way back
- * to the program must take it even if the call's result does not ask for that:
- * EINTR is to be seen by nobody before the handler has run.
- */
-static uint64_t look(void)
-{
-	uint64_t next = sched_look();
-
-	if (signal_pending())
-		__atomic_store_n(&core_self()->az.pending, 1, __ATOMIC_RELAXED);
-	return next;
-}
-
 static bool fd_hidden(uint64_t fd)
 {
 	return (uint32_t)fd - BOOT->fd_hidden_lo <
@@ -331,7 +317,7 @@ static long direct_call(uint32_t nr, const uint64_t a[6], bool *kicked)
 	long r;
 
 	*kicked = false;
-	sched_set_timer(look());
+	sched_set_timer(sched_look());
 	if (signal_pending())
 		return -ERESTARTNOINTR;
 	if (others_wait() && !is_ready(nr, a)) {
@@ -342,7 +328,7 @@ static long direct_call(uint32_t nr, const uint64_t a[6], bool *kicked)
 	r = mon_direct(nr, a);
 	core_self()->current->offload_raised = mon_signal_raised();
 	if ((r == -EINTR || r == -ERESTARTNOINTR) && !signal_pending()) {
-		look();
+		sched_look();
 		*kicked = !signal_pending();
 	}
 	return r;
