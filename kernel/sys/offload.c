@@ -451,19 +451,6 @@ static bool is_pointer(uint8_t kind)
 }
 
 /*
- * Might the call name what is not the program's? Cheap, and often wrong: a
- * negative number looks like an address.
- */
-static bool looks_foreign(const struct az_call_desc *d, const uint64_t a[6])
-{
-	bool any = false;
-
-	for (uint32_t i = 0; i < d->nargs; i++)
-		any |= a[i] >= AZ_GUEST_END || fd_hidden(a[i]);
-	return any;
-}
-
-/*
  * Put something that no process has in place of the owner's descriptors, and
  * of memory beyond the program's, so that Linux finds the error in its own
  * order.
@@ -482,12 +469,22 @@ static void hide_ours(const struct az_call_desc *d, uint64_t a[6])
 	}
 }
 
-/* Memory that was unmapped a moment ago may still be there for Linux. */
-static void refresh(const struct az_call_desc *d, const uint64_t a[6])
+/*
+ * Look at the arguments, whatever they are, once. Memory that was unmapped a
+ * moment ago may still be there for Linux: not after this. True: one of them
+ * might name what is not the program's; cheap, and often wrong, as a negative
+ * number looks like an address.
+ */
+static bool scan(const struct az_call_desc *d, const uint64_t a[6])
 {
-	for (uint32_t i = 0; i < d->nargs; i++)
+	bool foreign = false;
+
+	for (uint32_t i = 0; i < d->nargs; i++) {
 		if (unlikely(a[i] - POOL_BASE < POOL_END - POOL_BASE))
 			pool_refresh(a[i]);
+		foreign |= a[i] >= AZ_GUEST_END || fd_hidden(a[i]);
+	}
+	return foreign;
 }
 
 static bool may_be_direct(void)
@@ -536,14 +533,15 @@ static long offload_slow(const struct az_call_desc *d, uint32_t nr,
 long offload(uint32_t nr, const uint64_t a[6])
 {
 	const struct az_call_desc *d = call_desc(nr);
+	bool foreign;
 
 	thread_self()->offload_by = "direct";
 	if (unlikely(core_self()->next))
 		sched_share_next(); /* it may take long */
-	refresh(d, a);
+	foreign = scan(d, a);
 	if (unlikely(d->attrs & (AZ_ATTR_CREDS | AZ_ATTR_BLOCK |
 				 AZ_ATTR_SIGPIPE | AZ_ATTR_NESTED)) ||
-	    unlikely(looks_foreign(d, a)) || unlikely(!may_be_direct()))
+	    unlikely(foreign) || unlikely(!may_be_direct()))
 		return offload_slow(d, nr, a);
 	core_self()->stats->direct++;
 	return mon_direct_now(nr, a);
