@@ -155,4 +155,13 @@ struct az_boot {
 
 _Static_assert(offsetof(struct az_boot, plat) == 16, "az_boot");
 
+/*
+ * az_workers_apart - 1 if there is a CPU for workers that no core is using: so
+ * that it makes sense to spin for, or as, a worker. Else 0.
+ */
+static inline int az_workers_apart(const struct az_boot *b)
+{
+	return b->host_cpus > __atomic_load_n(&b->want_cores, __ATOMIC_RELAXED);
+}
+
 #endif

@@ -46,7 +46,6 @@ static uint32_t ncores;
 
 static __thread uint32_t raised;
 static __thread struct checked_call checked;
-static __thread bool is_worker;
 
 /* What a worker is doing, for worker_cancel. A line each: nobody waits. */
 struct serving {
@@ -55,7 +54,7 @@ struct serving {
 };
 static struct serving servings[MAX_WORKERS];
 static uint32_t servings_used; /* entries from here on were never used */
-static __thread struct serving *serving;
+static __thread struct serving *serving; /* NULL: this is no worker */
 static __thread uint32_t creds_has; /* the credentials it has, see creds.h */
 
 static struct az_ring *ring_at(uint32_t core)
@@ -75,13 +74,6 @@ static uint32_t ring_count(void)
 	uint32_t n = __atomic_load_n(&BOOT->want_cores, __ATOMIC_RELAXED);
 
 	return n < ncores ? n : ncores;
-}
-
-/* Is there a CPU for workers that no core is using? */
-static bool workers_apart(void)
-{
-	return BOOT->host_cpus >
-	       __atomic_load_n(&BOOT->want_cores, __ATOMIC_RELAXED);
 }
 
 static bool all_empty(void)
@@ -202,7 +194,7 @@ static void serve(uint32_t core, struct az_slot *s, const struct az_call *call)
 				     (uint32_t)(s - ring_at(core)->slot) + 1,
 				 __ATOMIC_RELEASE);
 		if (c->flags & AZ_CALL_MAYBLOCK) {
-			left = !workers_apart();
+			left = !az_workers_apart(BOOT);
 			if (left)
 				__atomic_fetch_sub(&BOOT->bell_pollers, 1,
 						   __ATOMIC_SEQ_CST);
@@ -251,7 +243,7 @@ static void poll_rings(void)
 		for (int i = 0; i < 100; i++) {
 			if (serve_any())
 				end = 0;
-			else if (!workers_apart())
+			else if (!az_workers_apart(BOOT))
 				return;
 			__builtin_ia32_pause();
 		}
@@ -319,7 +311,6 @@ static void *worker_main(void *arg)
 {
 	serving = serving_take();
 	creds_has = (uint32_t)(uintptr_t)arg;
-	is_worker = true;
 	worker_settle();
 	creds_follow(&creds_has);
 	for (;;) {
@@ -412,7 +403,7 @@ bool worker_cancel(void)
 
 bool worker_signal(int sig)
 {
-	if (!is_worker)
+	if (!serving)
 		return false;
 	creds_follow(&creds_has);
 	if (sig == SIGPIPE || sig == SIGXFSZ)

@@ -137,19 +137,12 @@ void ring_poll(void)
 	}
 }
 
-/* Is there a CPU for workers that no core is using? */
-static bool workers_apart(void)
-{
-	return BOOT->host_cpus >
-	       __atomic_load_n(&BOOT->want_cores, __ATOMIC_RELAXED);
-}
-
 bool ring_spin(void)
 {
 	struct core *c = core_self();
 	uint32_t rounds = SPIN_LIMIT / 10;
 
-	if (!workers_apart())
+	if (!az_workers_apart(BOOT))
 		return false;
 	while (rounds--) {
 		for (int i = 0; i < 10; i++)
@@ -235,7 +228,7 @@ static long ring_call(uint32_t nr, uint32_t flags, const uint64_t a[6],
 
 	c->stats->ring++;
 	t->offload_by = "ring";
-	if (workers_apart()) {
+	if (az_workers_apart(BOOT)) {
 		bool alone = !core_waits(c);
 
 		done = spin_on(s, alone ? SPIN_LIMIT / 2 : SPIN_LIMIT / 4);
