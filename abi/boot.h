@@ -27,7 +27,7 @@
 #define AZ_OFFLOAD_DIRECT 2
 
 #define AZ_BOOT_STRACE       (1U << 0) /* print decoded calls on fd 2 */
-#define AZ_BOOT_TSC          (1U << 1) /* invariant: use it as clock */
+#define AZ_BOOT_TSC          (1U << 1) /* can be trusted: use it as clock */
 #define AZ_BOOT_FSGSBASE     (1U << 2) /* wrfsbase and friends are enabled */
 #define AZ_BOOT_SECURE       (1U << 3) /* AT_SECURE */
 #define AZ_BOOT_XSAVE        (1U << 4) /* OSXSAVE: xgetbv, xsave, xrstor */

@@ -211,6 +211,30 @@ static uint64_t real_hwcap(void)
 	return getauxval(AT_HWCAP);
 }
 
+/*
+ * Can the TSC be the clock? Where the CPU does not promise that (QEMU's), Linux
+ * may have found it good enough for itself.
+ */
+static bool tsc_is_clock(void)
+{
+	static const char path[] = "/sys/devices/system/clocksource/"
+				   "clocksource0/current_clocksource";
+	uint32_t a, b, c, d;
+	char name[4] = "";
+	ssize_t n = 0;
+	int fd;
+
+	__cpuid(0x80000007, a, b, c, d);
+	if (d & 1U << 8) /* invariant */
+		return true;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, name, sizeof(name));
+		close(fd);
+	}
+	return n == 4 && memcmp(name, "tsc\n", 4) == 0;
+}
+
 static void boot_cpu(void)
 {
 	uint32_t a, b, c, d;
@@ -232,8 +256,7 @@ static void boot_cpu(void)
 		if (a & 4)
 			BOOT->flags |= AZ_BOOT_XINUSE;
 	}
-	__cpuid(0x80000007, a, b, c, d);
-	if (d & 1U << 8) /* invariant TSC */
+	if (tsc_is_clock())
 		BOOT->flags |= AZ_BOOT_TSC;
 	if (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)
 		BOOT->flags |= AZ_BOOT_FSGSBASE;

@@ -38,6 +38,10 @@
 #define STACK_SIZE 0x20000
 #define WHY_MAX    200
 
+#define OTHER_VERSION                                                    \
+	"the azalea.ko that is loaded is of another version: rmmod it, " \
+	"and load the one that came with this azalea"
+
 /* A core's thread, and how metal_start_core hears of it. */
 struct starting {
 	uint32_t core;
@@ -67,9 +71,7 @@ static int metal_probe(const char **why)
 		return fd;
 	err = azm_info(fd, 0, &info);
 	if (err)
-		*why = "the azalea.ko that is loaded is another version than "
-		       "this azalea: rmmod it, and load the one that came "
-		       "with this";
+		*why = OTHER_VERSION;
 	close(fd);
 	return err;
 }
@@ -124,9 +126,8 @@ static int metal_create(struct plat_instance *p, const char **why)
 	    signals_take((uint64_t)on_signal, (uint64_t)metal_restorer, false);
 	if (!err && ioctl(device, AZM_CREATE, &c)) {
 		err = -errno;
-		*why = err == -EPROTO
-			   ? "the azalea.ko that is loaded is another version"
-			   : "azalea.ko refuses the instance";
+		*why = err == -ENOEXEC ? OTHER_VERSION
+				       : "azalea.ko refuses the instance";
 	}
 	if (err) {
 		close(device);
