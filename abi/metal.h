@@ -14,6 +14,8 @@
  *	image->metal_trap	anything else; %rdi is the monitor page, which
  *				holds the registers; stack AZM_TRAP_STACK
  *
+ * both with %gs pointing to the core's block, and all flags but IF clear.
+ *
  * A kick or a timer that finds the core inside the unikernel's text changes
  * nothing but az_core.pending, unless the core is in one of image->restart:
  * then it goes on at that range's target.

@@ -2,9 +2,9 @@
 /*
  * monitor.h - the platform contract: six calls down, one up.
  *
- * Each platform implements the mon_ functions in kernel/plat/<name>.c and its
- * half of the owner in host/plat/<name>.c. Nothing else in the unikernel
- * knows on which platform it runs.
+ * Each platform implements the mon_ functions in kernel/plat/<name>.c, behind
+ * mon.c there, and its half of the owner in host/plat/<name>.c. Nothing else in
+ * the unikernel knows on which platform it runs.
  */
 #ifndef AZ_MONITOR_H
 #define AZ_MONITOR_H
@@ -115,6 +115,12 @@ void mon_halt(uint64_t deadline);
 void mon_timer(uint64_t deadline);
 
 /*
+ * mon_timer_over - 1 if the deadline of mon_timer has come since this was
+ * last asked; az_core.pending has been set then, too.
+ */
+int mon_timer_over(void);
+
+/*
  * mon_kick - make a core notice pending work: sets az_core.pending, wakes it
  * if it is halted, else upcalls it as soon as it runs program code. Ends a
  * mon_direct call of that core with -EINTR.
@@ -156,11 +162,15 @@ void mon_relax(void);
 /*
  * mon_direct_ok - 1 if this platform can make system calls on the core.
  * mon_direct - make one: the raw result. Interruptible by mon_kick: then
- * -EINTR, also if the kick came before the call began.
+ * -EINTR, also if the kick came before the call began. Only if mon_direct_ok.
  */
 int mon_direct_ok(void);
 long mon_direct(uint32_t nr, const uint64_t arg[6]);
-/* mon_direct_now - the same, not ended by kicks: for calls that do not block */
+/*
+ * mon_direct_now - the same, not ended by kicks: for calls that do not block.
+ * Where there is no mon_direct, a thread of the owner makes it, which takes
+ * long, and refuses what the program might not do by ring either.
+ */
 long mon_direct_now(uint32_t nr, const uint64_t arg[6]);
 
 /*

@@ -20,9 +20,8 @@
 #include <linux/prctl.h>
 
 #include "core.h"
-#include "lib/errno.h"
-#include "lib/extable.h"
 #include "lib/string.h"
+#include "plat/plat.h"
 #include "sched/thread.h"
 #include "sys/sys.h"
 #include "sys/ucontext.h"
@@ -57,6 +56,7 @@ struct pico_core {
 	int32_t timer_id;
 	uint32_t has_timer;
 	uint32_t raised; /* by the call that the core makes: see pico_signal */
+	uint32_t timer_over;
 };
 
 struct kernel_sigaction {
@@ -68,30 +68,6 @@ struct kernel_timespec {
 };
 
 typedef void owner_signal_fn(int, struct siginfo *, struct ucontext *);
-
-extern const char text_start[], text_end[], exit_begin[], exit_end[],
-    light_begin[], light_end[], exit_iret[], ipc_exit_begin[], ipc_exit_end[],
-    pico_gate_begin[], pico_gate_end[], pico_gate_abort[];
-void trap_entry(void);
-void exit_to_program(void);
-void light_exit(void);
-void ipc_exit_slow(void);
-void core_entry(struct az_core *az);
-void pico_signal(int sig, struct siginfo *si, struct ucontext *uc);
-void pico_restorer(void);
-long pico_call(uint32_t nr, const uint64_t a[6]);
-long pico_call_now(uint32_t nr, const uint64_t a[6]);
-
-__attribute__((section(".image_header"),
-	       used)) static const struct az_image_header image_header = {
-	.magic = AZ_IMAGE_MAGIC,
-	.version = AZ_IMAGE_VERSION,
-	.entry = (uint64_t)core_entry,
-	.text = (uint64_t)text_start,
-	.text_end = (uint64_t)text_end,
-	.pico_signal = (uint64_t)pico_signal,
-	.pico_restorer = (uint64_t)pico_restorer,
-};
 
 /*
  * pico_call_now and pico_call load six arguments and make the call. A kick
@@ -148,22 +124,16 @@ static long call(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2,
 	return pico_call_now(nr, a);
 }
 
-int mon_direct_ok(void)
+bool pico_timer_over(struct core *c)
 {
-	return 1;
+	bool over = pico(c)->timer_over;
+
+	if (over)
+		pico(c)->timer_over = 0;
+	return over;
 }
 
-long mon_direct(uint32_t nr, const uint64_t arg[6])
-{
-	return pico_call(nr, arg);
-}
-
-long mon_direct_now(uint32_t nr, const uint64_t arg[6])
-{
-	return pico_call_now(nr, arg);
-}
-
-uint32_t mon_signal_raised(void)
+uint32_t pico_signal_raised(void)
 {
 	struct pico_core *p = pico(core_self());
 	uint32_t sig = p->raised;
@@ -173,11 +143,6 @@ uint32_t mon_signal_raised(void)
 }
 
 /* --- the handler --- */
-
-static bool in_text(uint64_t rip)
-{
-	return rip >= (uint64_t)text_start && rip < (uint64_t)text_end;
-}
 
 /*
  * Go on in trap_entry without a sigreturn, which costs as much as the signal.
@@ -271,22 +236,13 @@ static void on_kick(struct core *c, struct siginfo *si, struct sigcontext *sc)
 	follow_creds(c);
 
 	if (si->code == SI_TIMER) {
-		c->timer_at = AZ_NO_DEADLINE;
-		c->tick = 0;
+		pico(c)->timer_over = 1;
 		__atomic_store_n(&c->az.pending, 1, __ATOMIC_RELAXED);
 	}
-	if (!in_text(rip))
+	if (!plat_in_text(rip))
 		upcall(c, sc, AZ_VEC_KICK, 0);
-	else if (rip >= (uint64_t)exit_begin && rip < (uint64_t)exit_end)
-		sc->rip = (uint64_t)exit_to_program;
-	else if (rip >= (uint64_t)light_begin && rip < (uint64_t)light_end)
-		sc->rip = (uint64_t)light_exit;
-	else if (rip >= (uint64_t)ipc_exit_begin &&
-		 rip < (uint64_t)ipc_exit_end)
-		sc->rip = (uint64_t)ipc_exit_slow;
-	else if (rip >= (uint64_t)pico_gate_begin &&
-		 rip < (uint64_t)pico_gate_end)
-		sc->rip = (uint64_t)pico_gate_abort;
+	else
+		sc->rip = plat_restart(rip);
 }
 
 static uint32_t fault_vector(int sig, const struct siginfo *si,
@@ -302,16 +258,15 @@ static uint32_t fault_vector(int sig, const struct siginfo *si,
 static void on_fault(struct core *c, int sig, struct siginfo *si,
 		     struct sigcontext *sc)
 {
-	uint64_t fixup;
+	uint32_t vec = fault_vector(sig, si, sc);
 
-	if (!in_text(sc->rip)) {
+	if (!plat_in_text(sc->rip)) {
 		if (sc->trapno == AZ_VEC_DB && si->code == TRAP_BRKPT)
 			sc->err = AZ_DB_ICEBP;
-		upcall(c, sc, fault_vector(sig, si, sc), si->fault.addr);
+		upcall(c, sc, vec, si->fault.addr);
 		return;
 	}
 	if (sc->rip == (uint64_t)exit_iret) {
-		/* The program's own rip or rsp is bad; its frame is whole. */
 		sc->rip = (uint64_t)trap_entry;
 		sc->rsp = sc->rcx = (uint64_t)c->frame;
 		sc->rdi = AZ_VEC_GP;
@@ -319,12 +274,7 @@ static void on_fault(struct core *c, int sig, struct siginfo *si,
 		sc->eflags = 0x202;
 		return;
 	}
-	fixup = extable_find(sc->rip);
-	if (!fixup)
-		panic("signal %d at %#llx, address %#llx", sig,
-		      (unsigned long long)sc->rip,
-		      (unsigned long long)si->fault.addr);
-	sc->rip = fixup;
+	sc->rip = plat_fixup(vec, sc->rip, si->fault.addr);
 }
 
 /* The owner's threads have the same handler: theirs is elsewhere. */
@@ -356,7 +306,7 @@ void pico_signal(int sig, struct siginfo *si, struct ucontext *uc)
 		upcall(c, sc, AZ_VEC_SYSCALL, 0);
 	else if (sig == AZ_SIG_KICK)
 		on_kick(c, si, sc);
-	else if ((sig == SIGPIPE || sig == SIGXFSZ) && in_text(sc->rip) &&
+	else if ((sig == SIGPIPE || sig == SIGXFSZ) && plat_in_text(sc->rip) &&
 		 si->code == SI_USER && si->rt.pid == (int32_t)BOOT->pid)
 		pico(c)->raised = (uint32_t)sig;
 	else if (si->code <= 0 || sig == SIGPIPE || sig == SIGXFSZ)
@@ -367,7 +317,7 @@ void pico_signal(int sig, struct siginfo *si, struct ucontext *uc)
 
 /* --- the contract --- */
 
-void mon_set_fs(uint64_t base)
+void pico_set_fs(uint64_t base)
 {
 	if (BOOT->flags & AZ_BOOT_FSGSBASE)
 		__asm__ volatile("wrfsbase %0" ::"r"(base));
@@ -375,7 +325,7 @@ void mon_set_fs(uint64_t base)
 		call(__NR_arch_prctl, ARCH_SET_FS, base, 0, 0, 0, 0);
 }
 
-uint64_t mon_get_fs(void)
+uint64_t pico_get_fs(void)
 {
 	uint64_t base = 0;
 
@@ -386,7 +336,7 @@ uint64_t mon_get_fs(void)
 	return base;
 }
 
-void mon_core_init(struct core *c)
+void pico_core_init(struct core *c)
 {
 	struct {
 		uint64_t sp;
@@ -407,22 +357,14 @@ void mon_core_init(struct core *c)
 		       0) == 0);
 }
 
-int mon_patch(uint64_t addr, const uint8_t *bytes, size_t n)
-{
-	long r = call(__NR_pwrite64, (uint64_t)(int64_t)BOOT->mem_fd,
-		      (uint64_t)bytes, n, addr, 0, 0);
-
-	return r < 0 ? (int)r : r == (long)n ? 0 : -EFAULT;
-}
-
-int mon_sync_cores(void)
+int pico_sync_cores(void)
 {
 	return (int)call(__NR_membarrier,
 			 MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0, 0, 0,
 			 0);
 }
 
-void mon_halt(uint64_t deadline)
+void pico_halt(uint64_t deadline)
 {
 	struct core *c = core_self();
 	struct kernel_timespec ts = {
@@ -440,7 +382,7 @@ void mon_halt(uint64_t deadline)
 	__atomic_store_n(&c->az.halted, 0, __ATOMIC_SEQ_CST);
 }
 
-void mon_timer(uint64_t deadline)
+void pico_timer(uint64_t deadline)
 {
 	struct core *c = core_self();
 	struct pico_core *p = pico(c);
@@ -471,72 +413,24 @@ void mon_timer(uint64_t deadline)
 	     (uint64_t)its, 0, 0, 0);
 }
 
-static void wake_halted(struct core *c)
+void pico_wake(uint32_t core)
 {
-	call(__NR_futex, (uint64_t)&c->az.pending,
+	call(__NR_futex, (uint64_t)&core_at(core)->az.pending,
 	     FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, 0, 0, 0);
 }
 
-void mon_kick(uint32_t core)
-{
-	struct core *c = core_at(core);
-	uint32_t halted;
-
-	if (__atomic_exchange_n(&c->az.pending, 1, __ATOMIC_SEQ_CST))
-		return;
-	/* Pairs with mon_halt, and with sched.c:idle_spin for AZ_CORE_LOOKS. */
-	halted = __atomic_load_n(&c->az.halted, __ATOMIC_SEQ_CST);
-	if (halted == AZ_CORE_HALTED)
-		wake_halted(c);
-	else if (!halted)
-		mon_upcall(core);
-}
-
-void mon_nudge(uint32_t core)
-{
-	struct core *c = core_at(core);
-
-	if (!__atomic_exchange_n(&c->az.pending, 1, __ATOMIC_SEQ_CST) &&
-	    __atomic_load_n(&c->az.halted, __ATOMIC_SEQ_CST) == AZ_CORE_HALTED)
-		wake_halted(c);
-}
-
-void mon_upcall(uint32_t core)
+void pico_upcall(uint32_t core)
 {
 	call(__NR_tgkill, BOOT->pid, core_at(core)->az.host_tid, AZ_SIG_KICK, 0,
 	     0, 0);
 }
 
-void mon_owner(void)
-{
-	call(__NR_tgkill, BOOT->pid, BOOT->owner_tid, AZ_SIG_KICK, 0, 0, 0);
-}
-
-void mon_doorbell(void)
-{
-	__atomic_fetch_add(&BOOT->bell_seq, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&BOOT->bell_sleepers, __ATOMIC_SEQ_CST)) {
-		call(__NR_futex, (uint64_t)&BOOT->bell_seq,
-		     FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, 0, 0, 0);
-		return;
-	}
-	__atomic_store_n(&BOOT->want_workers, 1, __ATOMIC_SEQ_CST);
-	mon_owner();
-}
-
-int mon_fault_in(uint64_t addr, int write)
-{
-	(void)addr;
-	(void)write;
-	return -EFAULT; /* the owner's page tables are ours */
-}
-
-void mon_relax(void)
+void pico_relax(void)
 {
 	call(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
 }
 
-void mon_exit(int status)
+void pico_exit(int status)
 {
 	uint32_t sig = (uint32_t)status & 0x7f;
 	struct kernel_sigaction sa = { .flags = SA_RESTORER,

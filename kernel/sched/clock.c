@@ -340,6 +340,26 @@ uint64_t clock_boot(void)
 	return clock_read(&l) + l.boot_off;
 }
 
+/* Quotients of longer times might not fit: 13 days. */
+#define DEADLINE_MAX (1ULL << 50)
+
+uint64_t clock_deadline(uint64_t at)
+{
+	struct line l;
+	uint64_t ticks;
+
+	if (!use_tsc) /* at worst early: no CPU's TSC has less than 1 GHz */
+		return vdso_tsc() + (at - MIN(at, clock_mono()));
+	clock_read(&l);
+	if (at <= l.mono_base)
+		return l.tsc_base;
+	ticks = div_fixed(MIN(at - l.mono_base, DEADLINE_MAX), l.mult);
+	/* The lines that follow this one may be steeper, by 1/512. */
+	if (ticks > l.span)
+		ticks -= (ticks - l.span) >> 8;
+	return l.tsc_base + ticks;
+}
+
 uint64_t clock_coarse_lag(void)
 {
 	return clock_vvar.coarse_lag;

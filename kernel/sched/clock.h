@@ -14,6 +14,12 @@ void clock_init(void);
 uint64_t clock_boot(void);
 
 /*
+ * clock_deadline - the TSC when CLOCK_MONOTONIC reaches `at` (ns), or, if that
+ * is long until then, up to 1/256 of the time sooner; never later.
+ */
+uint64_t clock_deadline(uint64_t at);
+
+/*
  * clock_coarse_lag - what CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE and
  * time(2) are behind the fine clocks, ns; see vdso.h.
  */

@@ -480,6 +480,10 @@ static void switch_to(struct core *c, struct thread *t)
 /* Things a core must do between threads: answers, signals, deadlines. */
 static uint64_t housekeeping(void)
 {
+	if (mon_timer_over()) {
+		core_self()->timer_at = AZ_NO_DEADLINE;
+		core_self()->tick = 0;
+	}
 	stop_park();
 	if (core_self()->nwaiting)
 		ring_poll();

@@ -11,6 +11,7 @@
 
 #include <linux/close_range.h>
 #include <linux/fcntl.h>
+#include <linux/membarrier.h>
 #include <linux/openat2.h>
 
 #include "calls.h"
@@ -24,6 +25,13 @@
 #define STAT_SIZE   144 /* struct stat, <asm/stat.h> */
 #define STATX_SIZE  256
 #define RUSAGE_SIZE 144
+
+/* Those of membarrier's commands that are no questions. */
+#define MEMBARRIERS                                                \
+	(MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_GLOBAL_EXPEDITED | \
+	 MEMBARRIER_CMD_PRIVATE_EXPEDITED |                        \
+	 MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE |              \
+	 MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ)
 
 /* --- open --- */
 
@@ -371,9 +379,15 @@ long sys_ioctl(const uint64_t a[6])
 
 /* --- what concerns the whole process: the owner's cores are its threads --- */
 
+/* Linux answers, but may not know of cores as its threads. */
 long sys_membarrier(const uint64_t a[6])
 {
-	return offload(AZ_SYS_membarrier, a);
+	uint32_t cmd = (uint32_t)a[0];
+	long r = offload(AZ_SYS_membarrier, a);
+
+	if (!r && (cmd & MEMBARRIERS) && !mon_direct_ok())
+		r = mon_sync_cores();
+	return r;
 }
 
 long sys_wait4(const uint64_t a[6])
