@@ -40,14 +40,32 @@ __asm__("	.text\n"
 static struct thread *forking;
 static struct spinlock fork_lock; /* guards forking: one fork at a time */
 
+/*
+ * Stop the other cores while t waits off its core, with its registers saved.
+ * Somebody may have woken it too early, as every thread that waits: then it
+ * must run until it waits again.
+ */
+static void stop_while_waiting(const struct thread *t)
+{
+	for (;;) {
+		if (!stop_cores()) {
+			stop_park();
+		} else if (t->state == THREAD_BLOCKED && !t->on_core) {
+			return;
+		} else {
+			stop_release();
+			sched_yield();
+		}
+		mon_relax();
+	}
+}
+
 void fork_helper(void)
 {
 	struct thread *t = forking;
+	bool mine;
 
-	while (!stop_cores()) {
-		stop_park();
-		mon_relax();
-	}
+	stop_while_waiting(t);
 	BOOT->fork_thread = (uint64_t)t;
 	__atomic_store_n(&BOOT->fork_want, 1, __ATOMIC_SEQ_CST);
 	mon_owner();
@@ -55,10 +73,18 @@ void fork_helper(void)
 		mon_relax();
 	BOOT->fork_thread = 0;
 	t->offload_result = BOOT->fork_result;
+	/* Nobody else can wake t: it does not go on, and end, before this. */
+	mine = sched_claim(t);
+	AZ_ASSERT(mine);
 	stop_release();
 	__atomic_store_n(&t->offload_done, 1, __ATOMIC_RELEASE);
-	sched_wake(t);
+	sched_ready(t);
 	thread_quit();
+}
+
+static bool forked(const struct thread *t)
+{
+	return __atomic_load_n(&t->offload_done, __ATOMIC_ACQUIRE);
 }
 
 static struct thread *helper_create(const struct thread *t)
@@ -68,6 +94,7 @@ static struct thread *helper_create(const struct thread *t)
 	if (!h)
 		return NULL;
 	*(uint64_t *)(h->ksp + 48) = (uint64_t)helper_entry;
+	memcpy(h->affinity, t->affinity, sizeof(h->affinity));
 	signal_init_thread(h, t);
 	h->sig.mask = ~0ULL;
 	return h;
@@ -94,7 +121,13 @@ long process_fork(const struct clone_args *ca)
 	t->offload_done = 0;
 	sched_prepare();
 	sched_run(h);
-	AZ_ASSERT(__atomic_load_n(&t->offload_done, __ATOMIC_ACQUIRE));
+	while (!forked(t)) {
+		sched_prepare();
+		if (forked(t))
+			sched_cancel();
+		else
+			sched_wait(AZ_NO_DEADLINE, false);
+	}
 	pid = t->offload_result;
 	spin_unlock(&fork_lock);
 	if (pid == 0) {
