@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/error.h"
 
 static volatile sig_atomic_t interrupted;
@@ -73,14 +74,6 @@ bool child_pause(double seconds)
 	return !interrupted;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 /* One word of the mask more or less is no matter: Linux has its own size. */
 static int bind_self(const struct cpulist *cpus)
 {
@@ -100,7 +93,7 @@ static int spawn_bound(char *const *argv, const struct cpulist *cpus,
 
 	if (!err && cpus)
 		err = bind_self(cpus);
-	c->wall_ns = now_ns();
+	c->wall_ns = clock_mono_ns();
 	if (!err)
 		err =
 		    posix_spawn(&c->pid, argv[0], actions, attr, argv, environ);
@@ -194,7 +187,7 @@ static void reap(struct child *c, int *status)
 	do
 		pid = wait4(c->pid, status, 0, &usage);
 	while (pid < 0 && errno == EINTR);
-	c->wall_ns = now_ns() - c->wall_ns;
+	c->wall_ns = clock_mono_ns() - c->wall_ns;
 	c->cpu_us = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) *
 			1000000 +
 		    (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "lib/env.h"
 #include "lib/option.h"
 
 struct verb {
@@ -60,6 +61,21 @@ int options_end(const struct option_parser *p, int o);
 
 /* operands_need - -1 if there are min to max operands, else as above. */
 int operands_need(const struct option_parser *p, int min, int max);
+
+/* program_need - -1 if the operands name a program, else as above. */
+int program_need(const struct option_parser *p);
+
+/* What an option was given as that may come more than once. */
+struct words {
+	const char **v; /* in order */
+	size_t n;
+};
+
+/* words_append - keeps the pointer. 0, or EXIT_AZALEA after a message. */
+int words_append(struct words *w, const char *word);
+
+/* env_option - do as `--env word` says. 0, or EXIT_AZALEA after a message. */
+int env_option(struct env *env, const char *word);
 
 /* output_json - is `-o value` json? 1, 0 for text; -1 after a message. */
 int output_json(const char *value);

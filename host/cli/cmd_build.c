@@ -48,49 +48,20 @@ struct build {
 	struct env env;
 	const char *output;
 	char *const *argv;
-	const char **files; /* words of --file */
-	size_t nfiles;
+	struct words files; /* of --file */
 	bool self;
 };
-
-static int no_memory(void)
-{
-	return error_fail(EXIT_AZALEA, "no memory left");
-}
-
-static int build_env(struct build *b, const char *word)
-{
-	char *copy = strdup(word);
-	int err = copy ? env_set(&b->env, copy, environ) : -ENOMEM;
-
-	if (err == -EINVAL)
-		return error_fail(
-		    EXIT_AZALEA, "--env %s: has no name: write K=V or K", word);
-	return err ? no_memory() : 0;
-}
-
-static int build_file(struct build *b, const char *word)
-{
-	const char **more =
-	    reallocarray(b->files, b->nfiles + 1, sizeof(*more));
-
-	if (!more)
-		return no_memory();
-	b->files = more;
-	b->files[b->nfiles++] = word;
-	return 0;
-}
 
 static int build_parse(struct option_parser *p, struct build *b)
 {
 	static char *nothing[] = { NULL };
-	int o, status = env_start(&b->env, nothing) ? no_memory() : 0;
+	int o, status = env_start(&b->env, nothing) ? error_no_memory() : 0;
 
 	while (!status && (o = option_next(p)) >= 0) {
 		if (o == OPT_ENV)
-			status = build_env(b, p->value);
+			status = env_option(&b->env, p->value);
 		else if (o == OPT_FILE)
-			status = build_file(b, p->value);
+			status = words_append(&b->files, p->value);
 		else if (o == OPT_OUTPUT)
 			b->output = p->value;
 		else
@@ -98,11 +69,10 @@ static int build_parse(struct option_parser *p, struct build *b)
 	}
 	if (!status)
 		status = options_end(p, o);
+	if (status < 0)
+		status = program_need(p);
 	if (status >= 0)
 		return status;
-	if (p->noperands == 0)
-		return error_fail(EXIT_AZALEA, "no program: name one: azalea "
-					       "build PROGRAM [ARG...]");
 	b->argv = p->operands;
 	return -1;
 }
@@ -135,7 +105,7 @@ static int add_program(struct build *b)
 		return add_self(b);
 	as = pack_path(pr->exec_fn);
 	if (!as)
-		return no_memory();
+		return error_no_memory();
 	b->pack.exe = pr->path;
 	status = pack_file(&b->pack, pr->path, pr->path);
 	if (!status && strcmp(as, pr->path) != 0)
@@ -160,18 +130,18 @@ static int add_files(struct build *b)
 {
 	int status = 0;
 
-	for (size_t i = 0; i < b->nfiles && !status; i++) {
-		size_t len = strcspn(b->files[i], "=");
-		char *name = strndup(b->files[i], len);
+	for (size_t i = 0; i < b->files.n && !status; i++) {
+		size_t len = strcspn(b->files.v[i], "=");
+		char *name = strndup(b->files.v[i], len);
 		char *path = name && *name ? pack_path(name) : NULL;
 		const char *source =
-		    b->files[i][len] ? b->files[i] + len + 1 : name;
+		    b->files.v[i][len] ? b->files.v[i] + len + 1 : name;
 
 		if (!path)
 			status = error_fail(EXIT_AZALEA,
 					    "--file %s: names no path that can "
 					    "be",
-					    b->files[i]);
+					    b->files.v[i]);
 		else
 			status = pack_tree(&b->pack, path, source);
 		free(name);
@@ -202,7 +172,7 @@ static int default_output(struct build *b)
 	char *name;
 
 	if (asprintf(&name, "%s.azi", slash ? slash + 1 : b->argv[0]) < 0)
-		return no_memory();
+		return error_no_memory();
 	b->output = name;
 	return 0;
 }

@@ -90,26 +90,9 @@ static const struct option_spec run_options[] = {
 struct run_request {
 	const char *text[OPT_COUNT]; /* values of options, last one wins */
 	bool on[OPT_COUNT];
-	char **env; /* words of -e, in order */
-	int nenv;
-	char **env_file;
-	int nenv_file;
+	struct words env, env_file;
 	char **argv;
 };
-
-static int words_append(char ***list, int *n, const char *word)
-{
-	char **bigger = reallocarray(*list, (size_t)*n + 1, sizeof(*bigger));
-	char *copy = strdup(word);
-
-	if (!bigger || !copy) {
-		free(copy);
-		return error_fail(EXIT_AZALEA, "no memory left");
-	}
-	bigger[(*n)++] = copy;
-	*list = bigger;
-	return 0;
-}
 
 static int request_parse(struct option_parser *p, struct run_request *rq)
 {
@@ -119,18 +102,16 @@ static int request_parse(struct option_parser *p, struct run_request *rq)
 		rq->on[o] = p->on;
 		rq->text[o] = p->value;
 		if (o == OPT_ENV)
-			status = words_append(&rq->env, &rq->nenv, p->value);
+			status = words_append(&rq->env, p->value);
 		else if (o == OPT_ENV_FILE)
-			status = words_append(&rq->env_file, &rq->nenv_file,
-					      p->value);
+			status = words_append(&rq->env_file, p->value);
 	}
 	if (!status)
 		status = options_end(p, o);
+	if (status < 0)
+		status = program_need(p);
 	if (status >= 0)
 		return status;
-	if (p->noperands == 0)
-		return error_fail(EXIT_AZALEA, "no program: name one: azalea "
-					       "run PROGRAM [ARG...]");
 	rq->argv = p->operands;
 	return -1;
 }
@@ -158,24 +139,17 @@ static int env_file_load(struct env *env, const char *path)
 static int request_env(const struct run_request *rq, char *const **out)
 {
 	struct env env;
-	int i, err, status = 0;
+	int status = 0;
 
 	*out = environ;
-	if (!rq->nenv && !rq->nenv_file)
+	if (!rq->env.n && !rq->env_file.n)
 		return 0;
-	err = env_start(&env, environ);
-	for (i = 0; i < rq->nenv_file && !err && !status; i++)
-		status = env_file_load(&env, rq->env_file[i]);
-	for (i = 0; i < rq->nenv && !err && !status; i++) {
-		err = env_set(&env, rq->env[i], environ);
-		if (err == -EINVAL)
-			return error_fail(EXIT_AZALEA,
-					  "--env %s: has no name: write K=V or "
-					  "K",
-					  rq->env[i]);
-	}
-	if (err)
-		return error_fail(EXIT_AZALEA, "no memory left");
+	if (env_start(&env, environ))
+		return error_no_memory();
+	for (size_t i = 0; i < rq->env_file.n && !status; i++)
+		status = env_file_load(&env, rq->env_file.v[i]);
+	for (size_t i = 0; i < rq->env.n && !status; i++)
+		status = env_option(&env, rq->env.v[i]);
 	*out = env.v;
 	return status;
 }
@@ -223,7 +197,7 @@ static int run_measured(const char *path, struct instance_config *cfg)
 	int wstatus = 0, status;
 
 	if (!info)
-		return error_fail(EXIT_AZALEA, "no memory left");
+		return error_no_memory();
 	registry_describe(info, cfg);
 	status = supervise_attached(cfg, &wstatus, &stats);
 	if (!status && stats)

@@ -6,7 +6,9 @@
  * end, by output_done.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "lib/error.h"
@@ -95,6 +97,37 @@ int operands_need(const struct option_parser *p, int min, int max)
 				  p->operands[max], p->verb);
 	return error_fail(EXIT_AZALEA, "needs %s: see `azalea help %s`",
 			  verb_find(p->verb)->operands, p->verb);
+}
+
+int program_need(const struct option_parser *p)
+{
+	if (p->noperands)
+		return -1;
+	return error_fail(EXIT_AZALEA,
+			  "no program: name one: azalea %s PROGRAM [ARG...]",
+			  p->verb);
+}
+
+int words_append(struct words *w, const char *word)
+{
+	const char **bigger = reallocarray(w->v, w->n + 1, sizeof(*bigger));
+
+	if (!bigger)
+		return error_no_memory();
+	w->v = bigger;
+	w->v[w->n++] = word;
+	return 0;
+}
+
+int env_option(struct env *env, const char *word)
+{
+	char *copy = strdup(word); /* the environment's from here on */
+	int err = copy ? env_set(env, copy, environ) : -ENOMEM;
+
+	if (err == -EINVAL)
+		return error_fail(
+		    EXIT_AZALEA, "--env %s: has no name: write K=V or K", word);
+	return err ? error_no_memory() : 0;
 }
 
 int output_json(const char *value)

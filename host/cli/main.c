@@ -5,9 +5,9 @@
  * Nothing here may cost `run` time: no locale, no allocation.
  */
 #include <string.h>
-#include <time.h>
 
 #include "cli/cli.h"
+#include "lib/clock.h"
 #include "lib/error.h"
 #include "lib/name.h"
 
@@ -67,10 +67,8 @@ static int verb_start(const struct verb *v, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const struct verb *v;
-	struct timespec t;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	main_mono_ns = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	main_mono_ns = clock_mono_ns();
 	if (argc < 2) {
 		error_say("no verb: see `azalea help`; to run a program: "
 			  "azalea run PROGRAM");

@@ -23,11 +23,6 @@
 
 #define CACHE "/etc/ld.so.cache"
 
-static int no_memory(void)
-{
-	return error_fail(EXIT_AZALEA, "no memory left");
-}
-
 char *needs_interp(int fd)
 {
 	char path[PATH_MAX];
@@ -70,12 +65,12 @@ static int found(struct needs *n, const char *name, const char *path)
 	if (paths)
 		n->path = paths;
 	if (!names || !paths)
-		return no_memory();
+		return error_no_memory();
 	n->name[n->n] = strdup(name);
 	n->path[n->n] = pack_path(path);
 	if (!n->name[n->n] || !n->path[n->n])
 		/* It ends: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
-		return no_memory();
+		return error_no_memory();
 	n->n++;
 	return 0;
 }
@@ -269,7 +264,7 @@ static int cache_pack(const struct needs *n, struct pack *p)
 	if (!order || !cache) {
 		free(order);
 		free(cache);
-		return no_memory();
+		return error_no_memory();
 	}
 	lib = (void *)(head + 1);
 	memcpy(head->magic, "glibc-ld.so.cache1.1", sizeof(head->magic));

@@ -34,11 +34,6 @@ static uint64_t runtime_size(void)
 	return (uint64_t)azi_runtime_end - (uint64_t)azi_runtime;
 }
 
-static int no_memory(void)
-{
-	return error_fail(EXIT_AZALEA, "no memory left");
-}
-
 /* --- paths --- */
 
 /* Append the components of path to the absolute path in out. */
@@ -122,14 +117,14 @@ int pack_file(struct pack *p, const char *path, const char *source)
 	}
 	it = item_add(p, path);
 	if (!it) {
-		status = no_memory();
+		status = error_no_memory();
 		goto out_close;
 	}
 	it->st = st;
 	it->source = strdup(source);
 	it->elf = looks_elf(fd);
 	if (!it->source)
-		status = no_memory();
+		status = error_no_memory();
 out_close:
 	close(fd);
 	return status;
@@ -140,7 +135,7 @@ int pack_bytes(struct pack *p, const char *path, const void *bytes, size_t size)
 	struct pack_item *it = item_add(p, path);
 
 	if (!it)
-		return no_memory();
+		return error_no_memory();
 	it->bytes = bytes;
 	it->st.st_size = (off_t)size;
 	it->st.st_mode = S_IFREG | 0755;
@@ -155,7 +150,7 @@ int pack_link(struct pack *p, const char *path, const char *target)
 	if (it)
 		it->target = strdup(target);
 	if (!it || !it->target)
-		return no_memory();
+		return error_no_memory();
 	it->st.st_size = (off_t)strlen(target);
 	it->st.st_mode = S_IFLNK | 0777;
 	return 0;
@@ -167,7 +162,7 @@ static int add_directory(struct pack *p, const char *path,
 	struct pack_item *it = item_add(p, path);
 
 	if (!it)
-		return no_memory();
+		return error_no_memory();
 	it->implied = implied;
 	if (st)
 		it->st = *st;

@@ -32,6 +32,7 @@
 #include "boot.h"
 #include "instance/image.h"
 #include "instance/registry.h"
+#include "lib/clock.h"
 #include "lib/error.h"
 #include "offload/check.h"
 #include "offload/creds.h"
@@ -297,14 +298,6 @@ static void stats_fill(uint64_t mem_bytes, uint64_t start_mono_ns)
 	STATS->ncores = self.ncores;
 	STATS->mem_limit = mem_bytes;
 	STATS->start_mono_ns = start_mono_ns;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return timespec_ns(&ts);
 }
 
 static void boot_fill(const struct instance_config *cfg)
@@ -601,7 +594,7 @@ static int child_fds(void)
 	err = map_stats();
 	if (err)
 		return err;
-	stats_fill(BOOT->mem_bytes, now_ns());
+	stats_fill(BOOT->mem_bytes, clock_mono_ns());
 	(void)snprintf(name, sizeof(name), "%.48s.%u", info.name, BOOT->pid);
 	control_fd = registry_listen(name);
 	memcpy(info.name, name, sizeof(info.name));

@@ -72,3 +72,8 @@ int error_fail(int status, const char *fmt, ...)
 	va_end(ap);
 	return status;
 }
+
+int error_no_memory(void)
+{
+	return error_fail(EXIT_AZALEA, "no memory left");
+}

@@ -23,6 +23,9 @@ void error_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int error_fail(int status, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* error_no_memory - says that there is none left; returns EXIT_AZALEA. */
+int error_no_memory(void);
+
 /* error_text - what errno value err (either sign) means, in plain words. */
 const char *error_text(int err);
 

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "lib/clock.h"
 #include "offload/check.h"
 #include "offload/creds.h"
 #include "ring.h"
@@ -227,17 +228,9 @@ static bool serve_any(void)
 	return any;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 static void poll_rings(void)
 {
-	uint64_t end = now_ns() + POLL_NS;
+	uint64_t end = clock_mono_ns() + POLL_NS;
 
 	for (;;) {
 		for (int i = 0; i < 100; i++) {
@@ -248,8 +241,8 @@ static void poll_rings(void)
 			__builtin_ia32_pause();
 		}
 		if (!end)
-			end = now_ns() + POLL_NS;
-		else if (now_ns() > end)
+			end = clock_mono_ns() + POLL_NS;
+		else if (clock_mono_ns() > end)
 			return;
 	}
 }

@@ -14,7 +14,6 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "boot.h"
@@ -22,6 +21,7 @@
 #include "cli/resources.h"
 #include "instance/azi.h"
 #include "instance/instance.h"
+#include "lib/clock.h"
 #include "lib/env.h"
 #include "lib/error.h"
 #include "lib/option.h"
@@ -166,7 +166,7 @@ static int config_options(struct instance_config *cfg)
 
 	text = strdup(given ? given : "");
 	if (!text)
-		return error_fail(EXIT_AZALEA, "no memory left");
+		return error_no_memory();
 	status = options_read(text, value, on);
 	if (!status && on[OPT_STRACE])
 		cfg->flags |= AZ_BOOT_STRACE;
@@ -234,7 +234,7 @@ static int config_args(struct instance_config *cfg, int argc, char **argv)
 		return 0;
 	v = calloc((size_t)n + (size_t)argc + 1, sizeof(*v));
 	if (!v)
-		return error_fail(EXIT_AZALEA, "no memory left");
+		return error_no_memory();
 	for (i = 0; i < n; i++, s = string_next(s))
 		v[i] = s;
 	if (argc > 1)
@@ -264,12 +264,9 @@ static void config_program(struct instance_config *cfg)
 int main(int argc, char **argv)
 {
 	struct instance_config cfg = { .control_fd = -1 };
-	struct timespec t;
 	int status;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	cfg.start_mono_ns =
-	    (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	cfg.start_mono_ns = clock_mono_ns();
 	image.name = argc ? argv[0] : "image";
 	status = image_open();
 	if (!status)

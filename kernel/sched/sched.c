@@ -812,7 +812,7 @@ void sched_migrate(void)
 	if (may_run_on(t, c->az.index))
 		return;
 	c->moving = t;
-	switch_to(c, (struct thread *)((uint64_t)c + CORE_BOOT_STACK));
+	switch_to(c, boot_thread(c));
 }
 
 void sched_exit(void)
