@@ -87,6 +87,7 @@ SANITIZE = "-fsanitize=address,undefined -fno-sanitize-recover=all".split()
 
 RUN_ID = uuid.uuid4().hex
 RUN_DIR = os.path.join(BUILD, "run-" + RUN_ID)
+ENDING = threading.Event()  # set by a signal: start nothing more
 KEYS = ("run env variants modes azalea azalea-only status stderr ignore block "
         "needs cflags ldlibs links timeout").split()
 DIRECTIVE = re.compile(
@@ -196,6 +197,8 @@ class Outcome:
 
 def execute(argv, scratch, env, timeout):
     """Run argv in a session of its own; at a time-out kill that session."""
+    if ENDING.is_set():
+        return Outcome(-signal.SIGTERM, b"", b"", 0)
     start = time.monotonic()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         proc = subprocess.Popen(argv, cwd=scratch, env=env, stdout=out,
@@ -299,6 +302,7 @@ def compile_to(target, argv, sources):
     # Under a name of its own: another run may build the same thing.
     new = f"{target}.{RUN_ID}"
     done = subprocess.run(argv + ["-o", new], cwd=TOP, text=True,
+                          env={**os.environ, "AZALEA_TEST_ID": RUN_ID},
                           capture_output=True)
     if done.returncode:
         return shlex.join(argv) + "\n" + done.stderr
@@ -580,6 +584,23 @@ def ours_left():
     return left
 
 
+def on_signal(number, _frame):
+    """End, and with us all that we have started."""
+    ENDING.set()
+    for _ in range(20):  # a thread may just be starting another
+        for pid, _cmd in ours_left():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.05)
+        if not ours_left():
+            break
+    shutil.rmtree(RUN_DIR, ignore_errors=True)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
 def check_leftovers(report):
     """Nothing of ours may run on, and the run directory must be empty."""
     for _ in range(20):
@@ -629,6 +650,8 @@ def main():
     makers = {"unit": runner.unit_tasks, "guest": runner.guest_tasks,
               "programs": runner.program_tasks, "e2e": runner.e2e_tasks,
               "fuzz": runner.fuzz_tasks}
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
     start = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         for suite in suites:
