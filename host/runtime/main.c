@@ -39,6 +39,7 @@ enum image_option {
 	OPT_OVERCOMMIT,
 	OPT_PLAT,
 	OPT_STRACE,
+	OPT_STRICT_UNMAP,
 	OPT_COUNT,
 };
 
@@ -53,6 +54,7 @@ static const struct option_spec options[] = {
 	[OPT_OVERCOMMIT] = { 0, "overcommit", NULL, "" },
 	[OPT_PLAT] = { 0, "plat", "PLATFORM", "" },
 	[OPT_STRACE] = { 0, "strace", NULL, "" },
+	[OPT_STRICT_UNMAP] = { 0, "strict-unmap", NULL, "" },
 	[OPT_COUNT] = { 0, NULL, NULL, NULL },
 };
 
@@ -170,6 +172,8 @@ static int config_options(struct instance_config *cfg)
 	status = options_read(text, value, on);
 	if (!status && on[OPT_STRACE])
 		cfg->flags |= AZ_BOOT_STRACE;
+	if (!status && on[OPT_STRICT_UNMAP])
+		cfg->flags |= AZ_BOOT_STRICT_UNMAP;
 	request_patch(on[OPT_NO_PATCH], cfg);
 	if (!status)
 		status = request_plat(value[OPT_PLAT], cfg);
