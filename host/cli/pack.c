@@ -314,28 +314,56 @@ static int pack_sort(struct pack *p)
 
 /* --- placing --- */
 
+/* By the file they are taken from; of those, the first one first. */
+static int compare_sources(const void *a, const void *b)
+{
+	const struct pack_item *x = *(struct pack_item *const *)a;
+	const struct pack_item *y = *(struct pack_item *const *)b;
+
+	if (x->st.st_dev != y->st.st_dev)
+		return x->st.st_dev < y->st.st_dev ? -1 : 1;
+	if (x->st.st_ino != y->st.st_ino)
+		return x->st.st_ino < y->st.st_ino ? -1 : 1;
+	return (x > y) - (x < y);
+}
+
 static bool same_source(const struct pack_item *a, const struct pack_item *b)
 {
-	return b->source && a->st.st_ino == b->st.st_ino &&
-	       a->st.st_dev == b->st.st_dev;
+	return a->st.st_ino == b->st.st_ino && a->st.st_dev == b->st.st_dev;
+}
+
+/* Let files of several names know the first of them. */
+static int find_firsts(struct pack *p)
+{
+	struct pack_item **by = calloc(p->n + 1, sizeof(struct pack_item *));
+	size_t i, n = 0;
+
+	if (!by)
+		return error_no_memory();
+	for (i = 0; i < p->n; i++)
+		if (p->item[i].source && S_ISREG(p->item[i].st.st_mode))
+			by[n++] = &p->item[i];
+	qsort(by, n, sizeof(struct pack_item *), compare_sources);
+	for (i = 1; i < n; i++)
+		if (same_source(by[i], by[i - 1]))
+			by[i]->first =
+			    by[i - 1]->first ? by[i - 1]->first : by[i - 1];
+	free(by);
+	return 0;
 }
 
 /* Files of several names are there once. Returns the end of the contents. */
 static uint64_t pack_place(struct pack *p)
 {
 	uint64_t at = runtime_size();
-	size_t i, k;
 
-	for (i = 0; i < p->n; i++) {
+	for (size_t i = 0; i < p->n; i++) {
 		struct pack_item *it = &p->item[i];
 
 		if (!S_ISREG(it->st.st_mode))
 			continue;
-		for (k = 0; it->source && k < i; k++)
-			if (same_source(it, &p->item[k]))
-				break;
-		if (it->source && k < i) {
-			it->offset = p->item[k].offset;
+		if (it->first) {
+			it->offset = it->first->offset;
 			continue;
 		}
 		at = ALIGN_UP(at, it->elf ? AZ_PAGE_SIZE : 16);
@@ -562,6 +590,8 @@ int pack_write(struct pack *p, const char *out)
 	int n = snprintf(fresh, sizeof(fresh), "%s.XXXXXX", out);
 	int status = pack_sort(p), fd, err;
 
+	if (!status)
+		status = find_firsts(p);
 	if (status)
 		return status;
 	fd = n > 0 && n < PATH_MAX ? mkostemp(fresh, O_CLOEXEC) : -1;

@@ -2,8 +2,8 @@
 /*
  * pack.h - putting a single-file image together.
  *
- * Of items with the same path the last one counts. Functions return 0, or the exit status of the command after saying what is
- * wrong. Memory is never given back: the command ends when the image is there.
+ * Of items with the same path the last one counts. Functions return 0, or the
+ * exit status of the command after saying what is wrong. Memory is never given back: the command ends when the image is there.
  */
 #ifndef CLI_PACK_H
 #define CLI_PACK_H
@@ -20,9 +20,10 @@ struct pack_item {
 	const void *bytes;  /* contents, where there is no source */
 	struct stat st;     /* st_mode, st_size, st_mtime count */
 	bool implied;
-	bool elf;        /* begins like an ELF file */
-	size_t seq;      /* when it came */
-	uint64_t offset; /* in the image, once placed */
+	bool elf;                      /* begins like an ELF file */
+	size_t seq;                    /* when it came */
+	const struct pack_item *first; /* of the same source, or NULL: it is */
+	uint64_t offset;               /* in the image, once placed */
 };
 
 struct pack {
