@@ -5,21 +5,19 @@
  * What is reserved is the module's to know: nothing is kept here or in files.
  */
 #include <errno.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/cores_list.h"
-#include "cores/device.h"
 #include "cores/load.h"
 #include "cores/turn.h"
 #include "cores/user.h"
 #include "cores/work.h"
 #include "lib/error.h"
 #include "lib/size.h"
+#include "plat/azm.h"
 
 #define LIST_TEXT 256
 
@@ -151,36 +149,28 @@ static int read_cpus(const char *text, struct cpulist *out)
 
 /* --- before it begins --- */
 
-static bool may_administer(void)
+static bool no_module(int err)
 {
-	struct __user_cap_header_struct head = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[2] = { 0 };
-
-	return syscall(SYS_capget, &head, data) == 0 &&
-	       (data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective &
-		CAP_TO_MASK(CAP_SYS_ADMIN));
+	return err == -ENOENT || err == -ENXIO || err == -ENODEV;
 }
 
 /* The device, after loading the module if need be. *fd, or an exit status. */
 static int open_to_change(int *fd, bool load)
 {
+	const char *why = "";
 	int status;
 
-	*fd = device_open();
-	if (*fd == -ENOENT || *fd == -ENXIO || *fd == -ENODEV) {
-		if (!load)
-			return error_fail(1, "nothing is reserved: azalea.ko "
-					     "is not loaded");
+	*fd = azm_open(&why);
+	if (no_module(*fd) && !load)
+		return error_fail(1, "nothing is reserved: azalea.ko is not "
+				     "loaded");
+	if (no_module(*fd)) {
 		status = load_module();
 		if (status)
 			return status;
-		*fd = device_open();
+		*fd = azm_open(&why);
 	}
-	if (*fd < 0)
-		return error_fail(1, AZM_DEVICE ": %s", error_text(*fd));
-	return 0;
+	return *fd < 0 ? error_fail(1, "%s", why) : 0;
 }
 
 static int read_state(int fd, struct cores *c)
@@ -294,7 +284,7 @@ static int cores_change(struct work *w, struct request *r, bool all)
 	struct cores c;
 	int fd, status;
 
-	if (!may_administer())
+	if (!azm_admin())
 		return error_fail(1, "only root may move CPUs between Linux "
 				     "and unikernels (CAP_SYS_ADMIN)");
 	status = turn_take();
@@ -317,12 +307,13 @@ static int cores_change(struct work *w, struct request *r, bool all)
 
 static int cores_list(const struct request *r)
 {
-	int fd = device_open(), status;
+	const char *why = "";
+	int fd = azm_open(&why), status;
 	struct cores c;
 
 	/* Linux's CPUs can be listed without the module. */
-	if (fd < 0 && fd != -ENOENT && fd != -ENXIO && fd != -ENODEV)
-		return error_fail(1, AZM_DEVICE ": %s", error_text(fd));
+	if (fd < 0 && !no_module(fd))
+		return error_fail(1, "%s", why);
 	status = read_state(fd, &c);
 	if (!status) {
 		if (r->json)

@@ -1,29 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* device.c - /dev/azalea, as the manager uses it. */
+/* device.c - what only the manager asks of /dev/azalea. */
 #include "cores/device.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 static int device_call(int fd, unsigned long request, void *arg)
 {
 	return ioctl(fd, request, arg) < 0 ? -errno : 0;
-}
-
-int device_open(void)
-{
-	int fd = open(AZM_DEVICE, O_RDWR | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
-int device_info(int fd, unsigned int cpu, struct azm_info *out)
-{
-	memset(out, 0, sizeof(*out));
-	out->cpu = cpu;
-	return device_call(fd, AZM_INFO, out);
 }
 
 int device_reserve(int fd, unsigned int cpu, uint32_t uid, uint32_t gid)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * device.h - /dev/azalea, as the manager uses it: one function an ioctl.
+ * device.h - what only the manager asks of /dev/azalea: one function an
+ * ioctl. The rest is in plat/azm.h.
  *
  * All return 0 or -errno as the module does: see abi/metal.h.
  */
@@ -11,10 +12,6 @@
 
 #include "metal.h"
 
-/* device_open - a descriptor; -ENOENT or -ENODEV without the module. */
-int device_open(void);
-
-int device_info(int fd, unsigned int cpu, struct azm_info *out);
 int device_reserve(int fd, unsigned int cpu, uint32_t uid, uint32_t gid);
 int device_release(int fd, unsigned int cpu);
 

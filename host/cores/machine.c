@@ -14,23 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "plat/azm.h"
+
 #define CPU_DIR  "/sys/devices/system/cpu"
 #define NODE_DIR "/sys/devices/system/node"
-
-static int list_read(const char *path, struct cpulist *out)
-{
-	FILE *f = fopen(path, "re");
-	char *line = NULL;
-	size_t room = 0;
-	int err;
-
-	if (!f)
-		return -errno;
-	err = getline(&line, &room, f) > 0 ? cpulist_parse(line, out) : -EIO;
-	free(line);
-	(void)fclose(f);
-	return err;
-}
 
 /* Is there a file or link "cpu<cpu>/<name><number>"? */
 static bool cpu_has(unsigned int cpu, const char *name, const char *number)
@@ -184,9 +171,9 @@ int machine_read(struct machine *m)
 	int err;
 
 	memset(m, 0, sizeof(*m));
-	err = list_read(CPU_DIR "/present", &m->present);
+	err = azm_list("present", &m->present);
 	if (!err)
-		err = list_read(CPU_DIR "/online", &m->online);
+		err = azm_list("online", &m->online);
 	if (err)
 		return err;
 	for (cpu = cpulist_next(&m->present, 0); cpu < CPULIST_MAX;

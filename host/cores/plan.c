@@ -230,6 +230,11 @@ static bool against_amount(const struct cores *c, struct work *w,
 	const struct machine_node *n;
 	unsigned int i;
 
+	if (!c->memory_known) {
+		error_say("--memory: this azalea.ko holds no memory back: "
+			  "leave it out");
+		return true;
+	}
 	if (id < 0) {
 		error_say("--memory: of which node? Write it as 8G@node0");
 		return true;

@@ -27,6 +27,9 @@ static const char *reserve_text(int err)
 		return "no memory left for what a core needs";
 	case -EINTR:
 		return "interrupted";
+	case -EIO:
+		return "it did not arrive where it should, and is Linux's "
+		       "again: the kernel log (dmesg) says more";
 	default:
 		return error_text(err);
 	}
@@ -38,7 +41,7 @@ static const char *release_text(int err)
 	case -EBUSY:
 		return "in use, or Linux moves no CPUs at this moment: try "
 		       "again";
-	case -ENOENT:
+	case -EINVAL:
 		return "not reserved any more";
 	default:
 		return reserve_text(err);

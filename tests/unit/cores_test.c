@@ -8,7 +8,7 @@
  */
 /* links: host/cores/amount.c host/cores/machine.c host/cores/plan.c */
 /* links: host/cores/user.c host/cores/work.c */
-/* links: host/lib/cpulist.c host/lib/size.c */
+/* links: host/lib/cpulist.c host/lib/size.c host/plat/azm.c */
 /* ldlibs: -lhwloc */
 #include <errno.h>
 #include <stdarg.h>
@@ -377,6 +377,9 @@ static void plans_memory(void)
 	said[0] = '\0';
 	check(work_plan_memory(&cores, &w, two, 2) == 1 && says("node 1 twice"),
 	      "a node twice");
+	cores.memory_known = false;
+	check_memory(false, "", "8M@node0", 0, "holds no memory back");
+	cores.memory_known = true;
 	cores.machine.nnodes = 1;
 	check_memory(false, "", "8M", 108 * MIB, "");
 }
