@@ -222,22 +222,34 @@ static void progress(const struct work *w, unsigned int cpu, unsigned int done,
 		      all);
 }
 
+static void say_memory(const struct work *w, const struct work_memory *m)
+{
+	char size[SIZE_TEXT_MAX], all[SIZE_TEXT_MAX];
+
+	if (w->release)
+		(void)printf("%s of node %u given back, %s still reserved\n",
+			     size_format(m->before - m->after, size), m->node,
+			     size_format(m->after, all));
+	else
+		(void)printf("%s of node %u reserved, %s in all\n",
+			     size_format(m->after - m->before, size), m->node,
+			     size_format(m->after, all));
+}
+
 static void say_done(const struct work *w)
 {
-	char list[LIST_TEXT], size[SIZE_TEXT_MAX], all[SIZE_TEXT_MAX];
-	const char *done = w->release ? "given back" : "reserved";
-	const struct work_memory *m;
+	const bool many = cpulist_count(&w->cpus) > 1;
+	char list[LIST_TEXT], owners[USER_OWNERS_MAX];
+	unsigned int i;
 
 	if (cpulist_count(&w->cpus))
-		(void)printf("CPUs %s %s\n",
+		(void)printf("CPU%s %s %s%s\n", many ? "s" : "",
 			     cpulist_format(&w->cpus, list, sizeof(list)),
-			     done);
-	for (m = w->memory; m < w->memory + w->nmemory; m++)
-		(void)printf("%s of node %u %s, %s in all\n",
-			     size_format(w->release ? m->before - m->after
-						    : m->after - m->before,
-					 size),
-			     m->node, done, size_format(m->after, all));
+			     w->release ? "given back" : "reserved for ",
+			     w->release ? ""
+					: user_owners(w->uid, w->gid, owners));
+	for (i = 0; i < w->nmemory; i++)
+		say_memory(w, &w->memory[i]);
 }
 
 /* All that is free of what is reserved; the rest is in use, which is said. */

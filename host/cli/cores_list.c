@@ -182,19 +182,11 @@ static void number_cell(struct table *t, int v)
 
 static void owner_cell(struct table *t, const struct azm_info *info)
 {
-	char user[USER_NAME_MAX], group[USER_NAME_MAX];
+	char owners[USER_OWNERS_MAX];
 
-	if (info->forced)
-		table_cell(t, "this run");
-	else if (info->uid != AZM_NOBODY && info->gid != AZM_NOBODY)
-		table_cell(t, "%s, group %s", user_name(info->uid, user),
-			   group_name(info->gid, group));
-	else if (info->uid != AZM_NOBODY)
-		table_cell(t, "%s", user_name(info->uid, user));
-	else if (info->gid != AZM_NOBODY)
-		table_cell(t, "group %s", group_name(info->gid, group));
-	else
-		table_cell(t, "root");
+	table_cell(t, "%s",
+		   info->forced ? "this run"
+				: user_owners(info->uid, info->gid, owners));
 }
 
 static void instance_cell(struct table *t, const struct cores *c,

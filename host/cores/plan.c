@@ -42,16 +42,11 @@ static void say_running(const struct cores *c, unsigned int cpu)
 
 static void say_reserved(unsigned int cpu, const struct azm_info *info)
 {
-	char user[USER_NAME_MAX], group[USER_NAME_MAX];
-	const bool u = info->uid != AZM_NOBODY, g = info->gid != AZM_NOBODY;
+	char owners[USER_OWNERS_MAX];
 
-	error_say("CPU %u: reserved already, for %s%s%s%s%s: to change that, "
-		  "release it first",
-		  cpu, u ? "user " : "", u ? user_name(info->uid, user) : "",
-		  u && g ? " and " : "", g ? "group " : "",
-		  g   ? group_name(info->gid, group)
-		  : u ? ""
-		      : "root");
+	error_say("CPU %u: reserved already, for %s: to change that, release "
+		  "it first",
+		  cpu, user_owners(info->uid, info->gid, owners));
 }
 
 /* A CPU that Linux has: why can it not be taken? */

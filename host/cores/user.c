@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "lib/size.h"
+#include "metal.h"
 
 #define USERS      "/etc/passwd"
 #define GROUPS     "/etc/group"
@@ -97,4 +98,22 @@ const char *user_name(uint32_t uid, char buf[USER_NAME_MAX])
 const char *group_name(uint32_t gid, char buf[USER_NAME_MAX])
 {
 	return number_name(GROUPS, gid, buf);
+}
+
+const char *user_owners(uint32_t uid, uint32_t gid, char buf[USER_OWNERS_MAX])
+{
+	const bool u = uid != AZM_NOBODY, g = gid != AZM_NOBODY;
+	char user[USER_NAME_MAX] = "", group[USER_NAME_MAX] = "";
+
+	if (u)
+		(void)user_name(uid, user);
+	if (g)
+		(void)group_name(gid, group);
+	if (u || g)
+		(void)snprintf(buf, USER_OWNERS_MAX, "%s%s%s%s%s",
+			       u ? "user " : "", user, u && g ? " and " : "",
+			       g ? "group " : "", group);
+	else
+		(void)snprintf(buf, USER_OWNERS_MAX, "root");
+	return buf;
 }

@@ -512,7 +512,7 @@ static void doing_badly(void)
 
 static void users(void)
 {
-	char buf[USER_NAME_MAX];
+	char buf[USER_NAME_MAX], owners[USER_OWNERS_MAX];
 	uint32_t id = 1;
 
 	check(user_parse("root", &id) == 0 && id == 0, "user root");
@@ -524,6 +524,14 @@ static void users(void)
 	check(user_parse("-1", &id) == -ENOENT, "a negative number");
 	check(user_parse("4294967295", &id) == -ENOENT, "nobody's number");
 	check(strcmp(user_name(0, buf), "root") == 0, "name of user 0");
+	check(strcmp(user_owners(0, AZM_NOBODY, owners), "user root") == 0 &&
+		  strcmp(user_owners(AZM_NOBODY, 0, owners), "group root") ==
+		      0 &&
+		  strcmp(user_owners(54321, 0, owners),
+			 "user 54321 and group root") == 0 &&
+		  strcmp(user_owners(AZM_NOBODY, AZM_NOBODY, owners), "root") ==
+		      0,
+	      "users and groups in words");
 	check(strcmp(group_name(54321, buf), "54321") == 0,
 	      "a number without name");
 }
