@@ -5,12 +5,16 @@
 #include "bench.h"
 
 #include <err.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "counter.h"
 
 #define BATCH_NS    100000.0 /* long against the clock, short against a tick */
 #define SAMPLES_MIN 5
@@ -22,6 +26,9 @@ static const char *const hows[] = {
 	[BENCH_MEMORY] = "memory",   [BENCH_IDLE] = "idle",
 	[BENCH_WORK] = "work",       [BENCH_QUANTUM] = "quantum",
 	[BENCH_DETOUR] = "detour",
+	[BENCH_FIRST] = "first",
+	[BENCH_INTERRUPTS] = "interrupts",
+	[BENCH_EVENTS] = "events",
 };
 
 static const char *const bounds[] = {
@@ -30,10 +37,20 @@ static const char *const bounds[] = {
 	[BENCH_ABOVE] = "above",
 };
 
+/* Of the CPU that this program is bound to; NULL: time is time. */
+static const volatile struct counter *counter;
+
+int bench_counting(void)
+{
+	return counter != NULL;
+}
+
 uint64_t bench_now(void)
 {
 	struct timespec t;
 
+	if (counter)
+		return counter->all;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
@@ -111,6 +128,31 @@ void bench_bind(int nth)
 		err(1, "sched_setaffinity to CPU %d", cpu);
 }
 
+/* AZALEA_COUNTER is FILE:CPU: count that CPU's instructions instead of ns. */
+static void counter_find(void)
+{
+	char *given = getenv("AZALEA_COUNTER"), *colon;
+	long cpu;
+	void *p;
+	int fd;
+
+	if (!given)
+		return;
+	colon = strrchr(given, ':');
+	cpu = colon ? strtol(colon + 1, NULL, 10) : -1;
+	if (cpu < 0 || cpu >= COUNTER_CPUS)
+		errx(2, "AZALEA_COUNTER=%s is not FILE:CPU", given);
+	*colon = '\0';
+	fd = open(given, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		err(1, "%s", given);
+	p = mmap(NULL, COUNTER_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		err(1, "%s", given);
+	close(fd);
+	counter = (const volatile struct counter *)p + cpu;
+}
+
 static void field(const char *name, const char *value)
 {
 	if (value)
@@ -122,9 +164,12 @@ static void describe_case(const struct bench_case *c)
 	int n = 0;
 
 	printf("{\"name\": \"%s\", \"how\": \"%s\", \"cpus\": %d, "
-	       "\"cores\": %d, \"dynamic\": %d",
+	       "\"cores\": %d, \"dynamic\": %d, \"copies\": %d, "
+	       "\"metal\": %d, \"reserved\": %d, \"linked\": %d, "
+	       "\"native\": %d",
 	       c->name, hows[c->how], c->cpus ? c->cpus : 1, c->cores,
-	       c->dynamic);
+	       c->dynamic, c->copies ? c->copies : 1, c->metal, c->reserved,
+	       c->linked, c->native);
 	field("unit", c->unit ? c->unit : "ns");
 	field("options", c->options);
 	field("base", c->base);
@@ -160,6 +205,7 @@ static void measure(const char *name, const char *text)
 		c++;
 	if (!c->name || (!c->run && !c->sample))
 		errx(2, "no case '%s' that takes samples", name);
+	counter_find();
 	seconds = strtod(text, &end);
 	if (*end || end == text || !(seconds > 0) || seconds > 3600)
 		errx(2, "'%s' is not a number of seconds", text);

@@ -33,6 +33,11 @@
 #define BENCH_WORK    4 /* noise: the time that fixed work took */
 #define BENCH_QUANTUM 5 /* noise: the work done in a fixed time */
 #define BENCH_DETOUR  6 /* noise: the time lost at once */
+/* The command prints CLOCK_MONOTONIC in ns when it begins: ms since exec. */
+#define BENCH_FIRST 7
+/* What happens to the command, which says "ready" and then computes: */
+#define BENCH_INTERRUPTS 8 /* interrupts that its CPU takes */
+#define BENCH_EVENTS     9 /* page faults; on metal also calls and halts */
 
 /* What a target bounds, by medians. 0 ends a list of targets. */
 #define BENCH_FASTER  1 /* Linux / Azalea is at least value */
@@ -64,6 +69,19 @@ struct bench_case {
 	int cores;
 	/* Run the dynamically linked binary of this program. */
 	int dynamic;
+	/* The command runs so often at once (0: once), with cpus / copies
+	 * CPUs for each; the last one that ends ends the run. */
+	int copies;
+	/* For --plat metal only: 1. */
+	int metal;
+	/* metal: the CPUs have been reserved before: 1. */
+	int reserved;
+	/* On Azalea, the program is an image of azalea-cc (.azi), on one
+	 * core: 1. */
+	int linked;
+	/* Not an instance: on Azalea's side the program itself runs on Linux,
+	 * with AZALEA_BENCH_SIDE=azalea and AZALEA_BENCH_CPU=N. */
+	int native;
 	/* Further options of `azalea run`, separated by blanks, or NULL. */
 	const char *options;
 	/* Compare with Azalea with these options, not with Linux; or NULL. */
@@ -88,8 +106,14 @@ struct bench {
 /* Each bench program defines this. */
 extern const struct bench bench;
 
-/* bench_now - CLOCK_MONOTONIC in ns. */
+/*
+ * bench_now - CLOCK_MONOTONIC in ns; or, if AZALEA_COUNTER names a counter, how
+ * many instructions the CPU has executed. Then a second is 10^9 of them.
+ */
 uint64_t bench_now(void);
+
+/* bench_counting - are these instructions? */
+int bench_counting(void);
 
 /* bench_sample - report one. */
 void bench_sample(double value);

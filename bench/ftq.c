@@ -31,12 +31,12 @@ static void fixed_time(double seconds)
 	double hz = noise_hz();
 	uint64_t span = (uint64_t)(QUANTUM * hz), start, end, now, done;
 
-	start = now = __rdtsc();
+	start = now = noise_ticks();
 	for (count = 0; count < room; count++) {
 		end = start + (count + 1) * span;
 		for (done = 0; now < end; done++) {
 			unit();
-			now = __rdtsc();
+			now = noise_ticks();
 		}
 		n[count].when = end - span;
 		n[count].much = done;

@@ -32,11 +32,11 @@ static void fixed_work(double seconds)
 	uint64_t start, end, now, then;
 
 	work();
-	start = then = __rdtsc();
+	start = then = noise_ticks();
 	end = start + (uint64_t)(seconds * hz);
 	do {
 		work();
-		now = __rdtsc();
+		now = noise_ticks();
 		n[count].when = then;
 		n[count].much = now - then;
 		then = now;

@@ -30,6 +30,9 @@ const struct bench bench = {
 		{ .name = "dynamic", .run = by_libc, .per = MANY, .dynamic = 1,
 		  .target = { { BENCH_FASTER, 40 }, { BENCH_AT_MOST, 3 } } },
 		{ .name = "by syscall()", .run = by_syscall, .per = MANY, .dynamic = 1 },
+		{ .name = "trapped", .run = by_libc, .per = MANY,
+		  .options = "--no-patch" },
+		{ .name = "linked", .run = by_libc, .per = MANY, .linked = 1 },
 		{ 0 },
 	},
 };

@@ -22,12 +22,12 @@ static void watch(double seconds)
 	size_t count = 0;
 
 	/* The start is a record of length 0: times count from there. */
-	start = then = __rdtsc();
+	start = then = noise_ticks();
 	n[count].when = start;
 	n[count++].much = 0;
 	end = start + (uint64_t)(seconds * hz);
 	do {
-		now = __rdtsc();
+		now = noise_ticks();
 		if (now - then > gap) {
 			n[count].when = then;
 			n[count++].much = now - then;

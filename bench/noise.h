@@ -19,7 +19,7 @@
 #include "bench.h"
 
 struct noise {
-	uint64_t when; /* ticks of the TSC */
+	uint64_t when; /* ticks: of the TSC, or instructions of this CPU */
 	uint64_t much;
 };
 
@@ -34,11 +34,18 @@ static inline struct noise *noise_room(size_t count)
 	return n;
 }
 
+static inline uint64_t noise_ticks(void)
+{
+	return bench_counting() ? bench_now() : __rdtsc();
+}
+
 /* noise_hz - ticks a second, measured against the clock for 50 ms. */
 static inline double noise_hz(void)
 {
 	uint64_t begin = bench_now(), tick = __rdtsc(), now;
 
+	if (bench_counting())
+		return 1e9;
 	do
 		now = bench_now();
 	while (now - begin < 50000000);

@@ -99,17 +99,28 @@ demo: $(B)/azalea $(B)/edge
 BENCHES := $(filter-out bench,$(basename $(notdir $(wildcard bench/*.c))))
 BENCH_DYNAMIC := $(notdir $(basename \
 	$(shell grep -l '[.]dynamic = 1' $(wildcard bench/*.c))))
+BENCH_LINKED := $(notdir $(basename \
+	$(shell grep -l '[.]linked = 1' $(wildcard bench/*.c))))
 BENCH_DIR := $(B)/benches
 BENCH_PROGRAMS := $(BENCHES:%=$(BENCH_DIR)/%) \
 	$(BENCH_DYNAMIC:%=$(BENCH_DIR)/%.dynamic) \
-	$(addprefix $(BENCH_DIR)/programs/,hello hello.dynamic idle openmp)
+	$(BENCH_LINKED:%=$(BENCH_DIR)/%.azi) \
+	$(addprefix $(BENCH_DIR)/programs/,first hello hello.dynamic idle job \
+	openmp steady)
 
 $(BENCH_DIR)/programs/openmp: PCFLAGS += -fopenmp
 $(BENCH_DIR)/ipc: PCFLAGS += -Ilib/include
+$(BENCH_DIR)/claim: PCFLAGS += -Iabi
 $(BENCH_DIR)/ipc: $(B)/lib/libazalea.a
 $(BENCH_DIR)/%.dynamic: bench/%.c bench/bench.c bench/bench.h | $(DEPS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PCFLAGS) -o $@ $(filter %.c %.a,$^)
+
+# Linked with the unikernel, by azalea-cc.
+$(BENCH_DIR)/%.azi: bench/%.c bench/bench.c bench/bench.h $(B)/azalea-cc \
+    $(B)/azalea | $(DEPS)
+	@mkdir -p $(@D)
+	$(Q)$(B)/azalea-cc -std=gnu11 -O2 -D_GNU_SOURCE -o $@ $(filter %.c,$^)
 
 $(BENCH_DIR)/programs/%.dynamic: bench/programs/%.c | $(DEPS)
 	@mkdir -p $(@D)
@@ -123,9 +134,15 @@ $(BENCH_DIR)/programs/%: bench/programs/%.c | $(DEPS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PCFLAGS) -static -o $@ $<
 
-$(BENCH_DIR)/%: bench/%.c bench/bench.c bench/bench.h bench/noise.h | $(DEPS)
+$(BENCH_DIR)/%: bench/%.c bench/bench.c bench/bench.h bench/counter.h \
+    bench/noise.h | $(DEPS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PCFLAGS) -static -o $@ $(filter %.c %.a,$^)
+
+# What counts a machine's instructions for `azalea bench --count`.
+$(B)/qemu_count.so: tools/qemu_count.c bench/counter.h | $(DEPS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PCFLAGS) -shared -fPIC -fvisibility=hidden -o $@ $<
 
 .PHONY: bench bench-build $(BENCHES:%=bench-%)
 bench-build: $(B)/azalea $(BENCH_PROGRAMS)

@@ -24,6 +24,9 @@ static const char *const hows[] = {
 	[HOW_MEMORY] = "memory",   [HOW_IDLE] = "idle",
 	[HOW_WORK] = "work",       [HOW_QUANTUM] = "quantum",
 	[HOW_DETOUR] = "detour",
+	[HOW_FIRST] = "first",
+	[HOW_INTERRUPTS] = "interrupts",
+	[HOW_EVENTS] = "events",
 };
 
 static const char *const bounds[] = {
@@ -54,6 +57,13 @@ static int target_parse(json_t *o, struct target *t)
 	return bound < 0 ? -EINVAL : 0;
 }
 
+static int number_at(json_t *o, const char *key, int otherwise)
+{
+	json_t *value = json_object_get(o, key);
+
+	return value ? (int)json_integer_value(value) : otherwise;
+}
+
 static int case_parse(json_t *o, struct bench_case *c)
 {
 	json_t *targets = NULL, *t;
@@ -71,6 +81,11 @@ static int case_parse(json_t *o, struct bench_case *c)
 		return -EINVAL;
 	c->how = (enum how)how;
 	c->dynamic = dynamic != 0;
+	c->copies = number_at(o, "copies", 1);
+	c->metal = number_at(o, "metal", 0) != 0;
+	c->reserved = number_at(o, "reserved", 0) != 0;
+	c->linked = number_at(o, "linked", 0) != 0;
+	c->native = number_at(o, "native", 0) != 0;
 	c->options = json_string_value(json_object_get(o, "options"));
 	c->base = json_string_value(json_object_get(o, "base"));
 	c->command = json_string_value(json_object_get(o, "command"));
@@ -223,6 +238,35 @@ int catalog_load(struct catalog *c)
 	if (c->n)
 		qsort(c->bench, c->n, sizeof(*c->bench), by_name);
 	return err;
+}
+
+static void case_count(struct bench_case *c)
+{
+	static const struct {
+		const char *time, *count;
+	} units[] = {
+		{ "ns", "insns" },
+		{ "us", "kinsns" },
+		{ "ms", "Minsns" },
+	};
+	size_t i, kept = 0;
+
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (strcmp(c->unit, units[i].time) == 0)
+			c->unit = units[i].count;
+	for (i = 0; i < c->ntargets; i++)
+		if (c->target[i].bound == BOUND_FASTER)
+			c->target[kept++] = c->target[i];
+	c->ntargets = kept;
+}
+
+void catalog_count(struct catalog *c)
+{
+	size_t i, k;
+
+	for (i = 0; i < c->n; i++)
+		for (k = 0; k < c->bench[i].ncases; k++)
+			case_count(&c->bench[i].cases[k]);
 }
 
 void catalog_free(struct catalog *c)

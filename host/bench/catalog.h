@@ -23,6 +23,9 @@ enum how {
 	HOW_WORK, /* this and what follows: noise */
 	HOW_QUANTUM,
 	HOW_DETOUR,
+	HOW_FIRST, /* no noise any more */
+	HOW_INTERRUPTS,
+	HOW_EVENTS,
 };
 
 enum bound {
@@ -42,7 +45,8 @@ struct bench_case {
 	enum how how;
 	int cpus; /* -1: all, at least two */
 	int cores;
-	bool dynamic;
+	int copies;
+	bool dynamic, metal, reserved, linked, native;
 	size_t ntargets;
 	struct target target[TARGETS_MAX];
 };
@@ -71,6 +75,12 @@ struct catalog {
  */
 int catalog_load(struct catalog *c);
 
+/*
+ * catalog_count - what is measured are executed instructions, not time: other
+ * units, and no targets that bound a time.
+ */
+void catalog_count(struct catalog *c);
+
 void catalog_free(struct catalog *c);
 
 /* catalog_find - by the name's first len bytes, or NULL. */
@@ -80,7 +90,7 @@ const struct bench *catalog_find(const struct catalog *c, const char *name,
 /* case_is_noise - its samples are pairs of time and value. */
 static inline bool case_is_noise(const struct bench_case *c)
 {
-	return c->how >= HOW_WORK;
+	return c->how >= HOW_WORK && c->how <= HOW_DETOUR;
 }
 
 #endif

@@ -93,7 +93,7 @@ static int spawn_bound(char *const *argv, const struct cpulist *cpus,
 
 	if (!err && cpus)
 		err = bind_self(cpus);
-	c->wall_ns = clock_mono_ns();
+	c->start_ns = clock_mono_ns();
 	if (!err)
 		err =
 		    posix_spawn(&c->pid, argv[0], actions, attr, argv, environ);
@@ -187,7 +187,7 @@ static void reap(struct child *c, int *status)
 	do
 		pid = wait4(c->pid, status, 0, &usage);
 	while (pid < 0 && errno == EINTR);
-	c->wall_ns = clock_mono_ns() - c->wall_ns;
+	c->wall_ns = clock_mono_ns() - c->start_ns;
 	c->cpu_us = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) *
 			1000000 +
 		    (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);

@@ -2,7 +2,7 @@
 /*
  * child.h - running a program to its end, and what came of it.
  *
- * One child at a time. Standard input is empty; output and errors are kept in
+ * Standard input is empty; output and errors are kept in
  * memory, so that nothing has to be read while the program is measured.
  */
 #ifndef BENCH_CHILD_H
@@ -17,7 +17,8 @@
 struct child {
 	pid_t pid;
 	int out_fd, err_fd;
-	uint64_t wall_ns; /* from exec to exit */
+	uint64_t start_ns; /* CLOCK_MONOTONIC, at exec */
+	uint64_t wall_ns;  /* from there to exit */
 	uint64_t cpu_us;  /* user and system, children that it waited for */
 	char *out;        /* standard output, with a NUL after it */
 	char why[200];    /* what went wrong, in words */

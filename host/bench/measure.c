@@ -17,7 +17,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../bench/counter.h"
 #include "bench/child.h"
+#include "bench/core.h"
 #include "lib/env.h"
 #include "lib/error.h"
 
@@ -27,6 +29,7 @@
 #define IDLE_SECONDS   3
 #define SETTLE_SECONDS 0.3 /* idle: after "ready", before looking */
 #define LIMIT_SECONDS  60  /* for what should take no time at all */
+#define COPIES_MAX     16
 
 /* A command line under construction. */
 struct words {
@@ -37,8 +40,10 @@ struct words {
 
 /* One run of a side. */
 struct run {
-	struct words words;
-	const struct cpulist *cpus;
+	struct words words[COPIES_MAX]; /* of each copy */
+	struct cpulist cpus[COPIES_MAX];
+	struct cpulist cores; /* of all copies */
+	bool metal;	      /* they are taken from Linux */
 	double seconds;
 };
 
@@ -106,6 +111,16 @@ static void word_search(struct words *w, int at)
 }
 
 /* Side 1 is Azalea, and so is side 0 if there are options for it. */
+static bool side_azalea(const struct bench_case *c, int side)
+{
+	return !c->native && (side || c->base);
+}
+
+static const char *program_suffix(const struct bench_case *c, int side)
+{
+	return c->linked && side ? ".azi" : c->dynamic ? ".dynamic" : "";
+}
+
 static void words_make(struct words *w, const struct plan *p,
 		       const struct result *r, int side,
 		       const struct cpulist *cores)
@@ -116,9 +131,13 @@ static void words_make(struct words *w, const struct plan *p,
 	int program;
 
 	memset(w, 0, sizeof(*w));
-	if (side || options) {
+	if (side_azalea(c, side) && !(c->linked && side)) {
 		word_add(w, "%s", p->azalea);
 		word_add(w, "run");
+		if (p->plat) {
+			word_add(w, "--plat");
+			word_add(w, "%s", p->plat);
+		}
 		word_add(w, "--cpuset-cpus");
 		word_add(w, "%s", cpulist_format(cores, list, sizeof(list)));
 		words_add(w, p, options ? options : "");
@@ -129,7 +148,7 @@ static void words_make(struct words *w, const struct plan *p,
 		words_add(w, p, c->command);
 	else
 		word_add(w, "%s/%s%s", p->dir, r->bench->name,
-			 c->dynamic ? ".dynamic" : "");
+			 program_suffix(c, side));
 	word_search(w, program);
 }
 
@@ -203,37 +222,103 @@ static bool output_parse(const struct bench_case *c, char *text,
 
 static int run_program(struct run *run, struct result *r, struct side *side)
 {
+	struct words *w = &run->words[0];
 	struct child c;
 	int err;
 
-	word_add(&run->words, "%s", r->c->name);
-	word_add(&run->words, "%g", run->seconds);
-	if (run->words.failed)
+	word_add(w, "%s", r->c->name);
+	word_add(w, "%g", run->seconds);
+	if (w->failed)
 		return -1;
-	err = child_run(run->words.v, run->cpus,
-			LIMIT_SECONDS + 20 * run->seconds, &c);
+	err = child_run(w->v, &run->cpus[0], LIMIT_SECONDS + 20 * run->seconds,
+			&c);
 	if (err)
 		(void)snprintf(r->why, sizeof(r->why), "%s", c.why);
 	else if (!output_parse(r->c, c.out, side)) {
 		(void)snprintf(r->why, sizeof(r->why),
-			       "what %s printed are not samples",
-			       run->words.v[0]);
+			       "what %s printed are not samples", w->v[0]);
 		err = -1;
 	}
 	child_free(&c);
 	return err;
 }
 
-static int run_command(struct run *run, struct result *r, struct side *side)
+/* Start all copies, then wait for all. *wall_ns: until the last one's end. */
+static int copies_run(struct run *run, int n, struct result *r,
+		      uint64_t *wall_ns, uint64_t *cpu_us)
 {
+	struct child c[COPIES_MAX];
+	int i, started, err = 0;
+
+	*wall_ns = *cpu_us = 0;
+	for (started = 0; started < n && !err; started++)
+		err = child_start(run->words[started].v, &run->cpus[started],
+				  &c[started]);
+	for (i = 0; i < started && !err; i++) {
+		err = child_wait(&c[i], LIMIT_SECONDS);
+		*cpu_us += c[i].cpu_us;
+		/* Of the first to start, as long as any ran. */
+		if (c[i].wall_ns > *wall_ns)
+			*wall_ns = c[i].wall_ns;
+	}
+	for (i = 0; i < started; i++) {
+		if (err && c[i].why[0])
+			(void)snprintf(r->why, sizeof(r->why), "%s", c[i].why);
+		child_free(&c[i]);
+	}
+	return err;
+}
+
+static int run_command(const struct plan *p, struct run *run, struct result *r,
+		       struct side *side)
+{
+	static struct counter then[COUNTER_CPUS];
+	uint64_t wall_ns, cpu_us;
+	struct counted n;
+	double value, of_it;
+	int i, err;
+
+	if (p->counter)
+		counter_save(p->counter, then);
+	err = copies_run(run, r->c->copies, r, &wall_ns, &cpu_us);
+	if (err)
+		return err;
+	value = (double)wall_ns / 1e6;
+	of_it = (double)cpu_us / 1e3;
+	if (p->counter) {
+		counter_since(p->counter, then, &n);
+		value = n.all / 1e6;
+		of_it = n.most / 1e6;
+		for (i = 0; i < COUNTER_PARTS; i++)
+			side->part[i] += n.part[i] / 1e6;
+	}
+	return sample_add(&side->samples, 0, value) &&
+		       sample_add(&side->cpu, 0, of_it)
+		   ? 0
+		   : -1;
+}
+
+/* The command prints when it began. */
+static int run_first(struct run *run, struct result *r, struct side *side)
+{
+	double began, took;
 	struct child c;
-	int err = child_run(run->words.v, run->cpus, LIMIT_SECONDS, &c);
+	int err = child_run(run->words[0].v, &run->cpus[0], LIMIT_SECONDS, &c);
 
 	if (err)
 		(void)snprintf(r->why, sizeof(r->why), "%s", c.why);
-	else if (!sample_add(&side->samples, 0, (double)c.wall_ns / 1e6) ||
-		 !sample_add(&side->cpu, 0, (double)c.cpu_us / 1e3))
+	// NOLINTNEXTLINE(cert-err34-c): a fool's number is refused below
+	else if (sscanf(c.out, "%lf", &began) != 1) {
+		(void)snprintf(r->why, sizeof(r->why), "%s says no time",
+			       run->words[0].v[0]);
 		err = -1;
+	} else {
+		took = (began - (double)c.start_ns) / 1e6;
+		if (took < 0 || !sample_add(&side->samples, 0, took) ||
+		    !sample_add(&side->cpu, 0,
+				(double)c.wall_ns / 1e6 - took))
+			err = -1;
+	}
 	child_free(&c);
 	return err;
 }
@@ -284,7 +369,20 @@ static double cpu_ns(pid_t pid)
 	return sum;
 }
 
-/* The command says "ready" and idles: look at it, then end it. */
+/* What has happened by now, as the case counts it; or -1. */
+static double watched(const struct run *run, enum how how,
+		      const struct child *c)
+{
+	const unsigned int cpu = cpulist_next(&run->cores, 0);
+
+	if (how == HOW_IDLE)
+		return cpu_ns(c->pid);
+	if (how == HOW_INTERRUPTS)
+		return core_interrupts(cpu, run->metal);
+	return core_events(cpu, run->metal, c->pid);
+}
+
+/* The command says "ready": look at it, then end it. */
 static int idle_watch(const struct run *run, enum how how, struct child *c,
 		      double *value)
 {
@@ -300,10 +398,12 @@ static int idle_watch(const struct run *run, enum how how, struct child *c,
 		*value = private_mib(c->pid);
 		return *value < 0 ? -1 : 0;
 	}
-	before = cpu_ns(c->pid);
+	before = watched(run, how, c);
 	if (before < 0 || !child_pause(run->seconds))
 		return -1;
-	*value = (cpu_ns(c->pid) - before) / 1e7 / run->seconds;
+	*value = watched(run, how, c) - before;
+	if (how == HOW_IDLE)
+		*value /= 1e7 * run->seconds;
 	return *value < 0 ? -1 : 0;
 }
 
@@ -311,7 +411,7 @@ static int run_idle(struct run *run, struct result *r, struct side *side)
 {
 	struct child c;
 	double value;
-	int err = child_start(run->words.v, run->cpus, &c);
+	int err = child_start(run->words[0].v, &run->cpus[0], &c);
 
 	if (err) {
 		(void)snprintf(r->why, sizeof(r->why), "%s", c.why);
@@ -319,7 +419,7 @@ static int run_idle(struct run *run, struct result *r, struct side *side)
 		   !sample_add(&side->samples, 0, value)) {
 		(void)snprintf(r->why, sizeof(r->why),
 			       "%s did not become ready, or ended",
-			       run->words.v[0]);
+			       run->words[0].v[0]);
 		err = -1;
 	}
 	child_free(&c);
@@ -332,27 +432,131 @@ static double seconds_of(const struct plan *p, const struct bench_case *c)
 		return p->seconds;
 	if (case_is_noise(c))
 		return NOISE_SECONDS;
-	return c->how == HOW_IDLE ? IDLE_SECONDS : SAMPLE_SECONDS;
+	return c->how == HOW_SAMPLES ? SAMPLE_SECONDS : IDLE_SECONDS;
+}
+
+/* The nth of equal shares of all CPUs. */
+static void cpus_share(const struct cpulist *all, int nth, int shares,
+		       struct cpulist *out)
+{
+	const unsigned int each = cpulist_count(all) / (unsigned int)shares;
+	unsigned int skip = each * (unsigned int)nth, left = each, cpu;
+
+	memset(out, 0, sizeof(*out));
+	for (cpu = cpulist_next(all, 0); cpu < CPULIST_MAX && left;
+	     cpu = cpulist_next(all, cpu + 1)) {
+		if (skip) {
+			skip--;
+		} else {
+			cpulist_add(out, cpu);
+			left--;
+		}
+	}
+}
+
+/* All that may be used but these: where an owner runs whose cores they are. */
+static void cpus_without(const struct plan *p, const struct cpulist *cores,
+			 struct cpulist *out)
+{
+	unsigned int cpu;
+
+	memset(out, 0, sizeof(*out));
+	for (cpu = cpulist_next(&p->cpus, 0); cpu < CPULIST_MAX;
+	     cpu = cpulist_next(&p->cpus, cpu + 1))
+		if (!cpulist_has(cores, cpu))
+			cpulist_add(out, cpu);
+}
+
+/* What the program itself needs to know of CPUs, and of who it is. */
+static void environment_set(const struct plan *p, const struct result *r,
+			    const struct run *run, int side)
+{
+	const unsigned int cpu = cpulist_next(&run->cores, 0);
+	char text[PATH_MAX + 16];
+
+	(void)snprintf(text, sizeof(text), "%u", cpu);
+	(void)setenv("AZALEA_BENCH_CPU", text, 1);
+	(void)setenv("AZALEA_BENCH_SIDE", side ? "azalea" : "linux", 1);
+	(void)snprintf(text, sizeof(text), "%s:%u",
+		       p->counter ? p->counter_path : "", cpu);
+	if (p->counter)
+		(void)setenv("AZALEA_COUNTER", text, 1);
+	/* An image takes its options from there. */
+	(void)snprintf(text, sizeof(text), "--cpuset-cpus %u%s%s", cpu,
+		       p->plat ? " --plat " : "", p->plat ? p->plat : "");
+	if (r->c->linked && side)
+		(void)setenv("AZALEA_OPTS", text, 1);
+	else
+		(void)unsetenv("AZALEA_OPTS");
+}
+
+static void run_make(struct run *run, const struct plan *p,
+		     const struct result *r, int side,
+		     const struct cpulist *cpus, const struct cpulist *cores)
+{
+	struct cpulist share;
+	int i;
+
+	memset(run, 0, sizeof(*run));
+	run->seconds = seconds_of(p, r->c);
+	run->cores = *cores;
+	run->metal = p->metal && side_azalea(r->c, side);
+	for (i = 0; i < r->c->copies; i++) {
+		cpus_share(cores, i, r->c->copies, &share);
+		words_make(&run->words[i], p, r, side, &share);
+		run->words[0].failed |= run->words[i].failed;
+		/* On Linux, copies share what there is: one system. */
+		run->cpus[i] = *cpus;
+		if (run->metal)
+			cpus_without(p, cores, &run->cpus[i]);
+		else if (side_azalea(r->c, side) && r->c->copies > 1)
+			run->cpus[i] = share;
+		else if (r->c->native)
+			run->cpus[i] = p->cpus;
+	}
+	environment_set(p, r, run, side);
+}
+
+static int run_one(const struct plan *p, struct run *run, struct result *r,
+		   struct side *side)
+{
+	switch (r->c->how) {
+	case HOW_WALL:
+		return run_command(p, run, r, side);
+	case HOW_FIRST:
+		return run_first(run, r, side);
+	case HOW_MEMORY:
+	case HOW_IDLE:
+	case HOW_INTERRUPTS:
+	case HOW_EVENTS:
+		return run_idle(run, r, side);
+	default:
+		return run_program(run, r, side);
+	}
 }
 
 /* One run of one side. 0, or -1 with r->why. */
 static int run_side(const struct plan *p, struct result *r, int side,
 		    const struct cpulist *cpus, const struct cpulist *cores)
 {
-	struct run run = { .cpus = cpus, .seconds = seconds_of(p, r->c) };
-	int err;
+	struct run run;
+	bool reserve;
+	int i, err = 0;
 
-	words_make(&run.words, p, r, side, cores);
+	run_make(&run, p, r, side, cpus, cores);
+	reserve = run.metal && r->c->reserved;
 	(void)snprintf(r->why, sizeof(r->why), "no memory left");
-	if (run.words.failed)
+	if (run.words[0].failed)
 		err = -1;
-	else if (r->c->how == HOW_WALL)
-		err = run_command(&run, r, &r->side[side]);
-	else if (r->c->how == HOW_MEMORY || r->c->how == HOW_IDLE)
-		err = run_idle(&run, r, &r->side[side]);
-	else
-		err = run_program(&run, r, &r->side[side]);
-	words_free(&run.words);
+	if (!err && reserve)
+		err = core_reserve(cores, r->why, sizeof(r->why));
+	if (!err) {
+		err = run_one(p, &run, r, &r->side[side]);
+		if (reserve)
+			core_release(cores);
+	}
+	for (i = 0; i < r->c->copies; i++)
+		words_free(&run.words[i]);
 	if (!err)
 		r->why[0] = '\0';
 	return err;
@@ -413,18 +617,35 @@ static void cpus_last(const struct cpulist *all, unsigned int n,
 	}
 }
 
+/* Is there a count of instructions in place of its time? */
+static bool case_counts(const struct bench_case *c)
+{
+	return c->how == HOW_SAMPLES || c->how == HOW_WALL || case_is_noise(c);
+}
+
 static int cpus_choose(const struct plan *p, struct result *r,
 		       struct cpulist *cpus, struct cpulist *cores)
 {
 	const unsigned int have = cpulist_count(&p->cpus);
 	const unsigned int need = r->c->cpus < 0 ? 2 : (unsigned int)r->c->cpus;
 
-	if (have < need) {
+	if (have < need + p->metal) {
 		(void)snprintf(r->why, sizeof(r->why),
-			       "needs %u CPUs, and has %u", need, have);
+			       "needs %u CPUs%s, and has %u", need,
+			       p->metal ? " and one for Linux" : "", have);
 		return -1;
 	}
-	cpus_last(&p->cpus, r->c->cpus < 0 ? have : need, cpus);
+	if (r->c->metal && !p->metal) {
+		(void)snprintf(r->why, sizeof(r->why), "needs --plat metal");
+		return -1;
+	}
+	if (p->counter && (!case_counts(r->c) ||
+			   (need > 1 && r->c->how == HOW_SAMPLES))) {
+		(void)snprintf(r->why, sizeof(r->why),
+			       "is about time, not instructions");
+		return -1;
+	}
+	cpus_last(&p->cpus, r->c->cpus < 0 ? have - p->metal : need, cpus);
 	cpus_last(cpus,
 		  r->c->cores ? (unsigned int)r->c->cores : cpulist_count(cpus),
 		  cores);
@@ -460,6 +681,12 @@ static void side_finish(const struct bench_case *c, struct side *s)
 	}
 }
 
+static void side_forget(struct side *s)
+{
+	s->samples.n = s->cpu.n = 0;
+	memset(s->part, 0, sizeof(s->part));
+}
+
 /*
  * A first round does not count: it finds nothing in any cache, and gets memory
  * that nobody has used since the machine was started, which in a virtual
@@ -470,12 +697,13 @@ static int rounds_run(const struct plan *p, struct result *r,
 {
 	int rounds = p->rounds ? p->rounds : r->bench->rounds, i, err = 0;
 
-	if (r->c->how == HOW_WALL || r->c->how == HOW_SAMPLES) {
+	if (r->c->how == HOW_WALL || r->c->how == HOW_SAMPLES ||
+	    r->c->how == HOW_FIRST) {
 		err = run_side(p, r, 0, cpus, cores);
 		if (!err)
 			err = run_side(p, r, 1, cpus, cores);
 		for (i = 0; i < 2; i++)
-			r->side[i].samples.n = r->side[i].cpu.n = 0;
+			side_forget(&r->side[i]);
 	}
 	for (i = 0; i < rounds && !err; i++) {
 		progress(r, i, rounds);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "bench/catalog.h"
+#include "bench/core.h"
 #include "bench/stats.h"
 #include "lib/cpulist.h"
 
@@ -17,6 +18,11 @@ struct plan {
 	char azalea[PATH_MAX]; /* the executable */
 	const char *dir;       /* of bench programs */
 	struct cpulist cpus;   /* that may be used */
+	const char *plat;      /* of Azalea's side, or NULL: its own choice */
+	bool metal;            /* that is "metal" */
+	/* Count instructions (bench/counter.h), not time; or NULL. */
+	const struct counter *counter;
+	const char *counter_path;
 	int rounds;            /* 0: as each bench says */
 	double seconds;        /* of a run that takes samples; 0: by kind */
 	char work[PATH_MAX];   /* folder for --prepare, "" until needed */
@@ -30,7 +36,12 @@ struct samples {
 
 struct side {
 	struct samples samples;
-	struct samples cpu; /* HOW_WALL: ms of processor time */
+	/*
+	 * HOW_WALL: ms of processor time, or of instructions those on the CPU
+	 * that executed most. HOW_FIRST: taking the CPUs and entering them.
+	 */
+	struct samples cpu;
+	double part[4]; /* HOW_WALL: who executed the instructions, sums */
 	double seconds;     /* noise: how long was watched */
 	struct stats stats, cpu_stats;
 	/* Noise: % of the time that was lost. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../bench/counter.h"
 #include "cli/describe.h"
 #include "cli/table.h"
 #include "lib/error.h"
@@ -96,6 +97,15 @@ static void print_noise(const char *who, const struct side *s,
 	(void)printf("\n");
 }
 
+/* What struct side's cpu is. */
+static const char *detail_name(const struct bench_case *c)
+{
+	if (c->how == HOW_FIRST)
+		return "  from there to the end";
+	return strcmp(c->unit, "ms") == 0 ? "  processor time"
+					  : "  the busiest CPU";
+}
+
 void report_row(const struct result *r)
 {
 	const struct bench_case *c = r->c;
@@ -117,8 +127,8 @@ void report_row(const struct result *r)
 	if (c->base)
 		(void)printf("  not Linux: azalea run %s", c->base);
 	(void)printf("\n");
-	if (c->how == HOW_WALL) {
-		print_numbers(c, "  processor time", "ms", &a->cpu_stats,
+	if (a->cpu_stats.n) {
+		print_numbers(c, detail_name(c), c->unit, &a->cpu_stats,
 			      &b->cpu_stats);
 		(void)printf("\n");
 	}
@@ -210,6 +220,25 @@ static json_t *json_samples(const struct samples *s, bool pairs)
 	return list;
 }
 
+static const char *detail_key(const struct bench_case *c)
+{
+	if (c->how == HOW_FIRST)
+		return "rest_ms";
+	return strcmp(c->unit, "ms") == 0 ? "processor_ms" : "busiest";
+}
+
+/* Who executed the instructions, the mean of all runs. */
+static json_t *json_parts(const struct side *s)
+{
+	const double n = (double)s->stats.n;
+
+	return json_pack("{s:f, s:f, s:f, s:f}", "user",
+			 s->part[COUNTER_USER] / n, "unikernel",
+			 s->part[COUNTER_UNIKERNEL] / n, "linux",
+			 s->part[COUNTER_LINUX] / n, "stub",
+			 s->part[COUNTER_STUB] / n);
+}
+
 static json_t *json_side(const struct result *r, const struct side *s)
 {
 	const bool noise = case_is_noise(r->c);
@@ -222,13 +251,15 @@ static json_t *json_side(const struct result *r, const struct side *s)
 					  json_real(s->overhead));
 		(void)json_object_set_new(o, "seconds", json_real(s->seconds));
 	}
-	if (r->c->how == HOW_WALL) {
+	if (s->cpu_stats.n) {
 		json_t *cpu = json_stats(&s->cpu_stats);
 
 		(void)json_object_set_new(cpu, "samples",
 					  json_samples(&s->cpu, false));
-		(void)json_object_set_new(o, "processor_ms", cpu);
+		(void)json_object_set_new(o, detail_key(r->c), cpu);
 	}
+	if (r->c->how == HOW_WALL && s->part[COUNTER_USER] > 0)
+		(void)json_object_set_new(o, "parts", json_parts(s));
 	return o;
 }
 

@@ -13,6 +13,7 @@
 
 #include "bench/catalog.h"
 #include "bench/child.h"
+#include "bench/core.h"
 #include "bench/machine.h"
 #include "bench/measure.h"
 #include "bench/plot.h"
@@ -34,6 +35,8 @@ enum bench_option {
 	OPT_CPUSET,
 	OPT_DURATION,
 	OPT_CHECK,
+	OPT_PLAT,
+	OPT_COUNT_FILE,
 	OPT_COUNT,
 };
 
@@ -53,6 +56,12 @@ static const struct option_spec bench_options[] = {
 	[OPT_CHECK] = { 0, "check", NULL,
 			"print how the targets are met; exit with 1 if\n"
 			"one is not. Without names: all that have one" },
+	[OPT_PLAT] = { 0, "plat", "PLATFORM",
+		       "of Azalea's side, see `azalea run`; metal takes the\n"
+		       "CPUs from Linux for each run, and gives them back" },
+	[OPT_COUNT_FILE] = { 0, "count", "FILE",
+			     "count instructions, not time: FILE has the\n"
+			     "counters of a QEMU machine" },
 	[OPT_COUNT] = { 0, NULL, NULL, NULL },
 };
 
@@ -129,6 +138,18 @@ static int option_take(struct request *q, int o, const struct option_parser *p)
 		return cpus_parse(p->value, &q->plan.cpus);
 	case OPT_DURATION:
 		return duration_parse(p->value, &q->plan.seconds);
+	case OPT_PLAT:
+		q->plan.plat = p->value;
+		q->plan.metal = strcmp(p->value, "metal") == 0;
+		return 0;
+	case OPT_COUNT_FILE:
+		q->plan.counter_path = p->value;
+		q->plan.counter = counter_open(p->value);
+		return q->plan.counter
+			   ? 0
+			   : error_fail(EXIT_AZALEA,
+					"--count %s: cannot read counters: %s",
+					p->value, error_text(errno));
 	default:
 		q->check = p->on;
 		return 0;
@@ -243,13 +264,16 @@ static int case_measure(struct request *q, const struct bench *b,
 
 /* Those cases of b that begin so, or, if there is a NULL, that have targets. */
 static int bench_measure(struct request *q, const struct bench *b,
-			 const char *begin)
+			 const char *begin, bool all)
 {
 	bool head = false;
 	int status = 0;
 	size_t i;
 
 	for (i = 0; i < b->ncases && !status; i++) {
+		/* What only metal has is passed over unless asked for. */
+		if (all && b->cases[i].metal && !q->plan.metal)
+			continue;
 		if (begin ? !case_wanted(&b->cases[i], begin)
 			  : !b->cases[i].ntargets)
 			continue;
@@ -267,7 +291,7 @@ static int all_measure(struct request *q, const char *begin)
 	size_t i;
 
 	for (i = 0; i < q->catalog.n && !status; i++)
-		status = bench_measure(q, &q->catalog.bench[i], begin);
+		status = bench_measure(q, &q->catalog.bench[i], begin, true);
 	return status;
 }
 
@@ -278,7 +302,7 @@ static int name_measure(struct request *q, const char *name)
 	if (strcmp(name, "all") == 0)
 		return all_measure(q, "");
 	return bench_measure(q, catalog_find(&q->catalog, name, len),
-			     name[len] ? name + len + 1 : "");
+			     name[len] ? name + len + 1 : "", false);
 }
 
 static int report(struct request *q)
@@ -368,6 +392,8 @@ static int cmd_bench(struct option_parser *p)
 	if (status >= 0)
 		return status;
 	status = catalog_load(&q.catalog);
+	if (!status && q.plan.counter)
+		catalog_count(&q.catalog);
 	if (!status)
 		status =
 		    p->noperands || q.check ? measure(&q, p) : list_print(&q);
