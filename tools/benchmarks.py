@@ -1,19 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""benchmarks.py - put the figures of a run into docs/benchmarks.md.
+"""benchmarks.py - put the figures of runs into a page of docs/.
 
-    azalea bench -o json all >FILE; tools/benchmarks.py FILE docs/benchmarks.md
+    azalea bench -o json all >FILE
+    tools/benchmarks.py [--picture NAME]... docs/benchmarks.md FILE...
 
 What stands between the two markers of the page is replaced: a table of the
-targets, then one of everything that was measured, then the machine.
+targets, then one of everything that was measured, then the machine of the first
+run. The pictures lie beside the page.
 """
 
+import argparse
 import json
-import sys
 
 BEGIN = "<!-- begin: written by tools/benchmarks.py -->\n"
 END = "<!-- end -->\n"
 STEPS = [("ns", 1000), ("us", 1000), ("ms", 1000), ("s", None)]
+COUNTS = [("insns", 1000), ("kinsns", 1000), ("Minsns", None)]
+PARTS = ("user", "unikernel", "linux", "stub")
 BOUNDS = {"faster": "{}× faster", "at_most": "at most {}",
           "above": "at most {} above Linux"}
 
@@ -24,8 +28,8 @@ def number(value):
 
 def quantity(value, unit):
     """1234567 ns as 1.23 ms; other units as they are."""
-    steps = iter(STEPS)
-    if unit in ("ns", "us", "ms"):
+    steps = iter(COUNTS if unit.endswith("insns") else STEPS)
+    if unit in ("ns", "us", "ms", "insns", "kinsns"):
         name, factor = next(steps)
         while name != unit:
             name, factor = next(steps)
@@ -76,15 +80,52 @@ def all_table(benches):
     yield "|---|---|---|---|---|---|"
     for bench in benches:
         for row in bench["results"]:
-            if "linux" in row and "overhead_percent" not in row["linux"]:
+            if "linux" in row and not is_noise(row):
                 p99 = [quantity(row[side]["p99"], row["unit"])
                        for side in ("linux", "azalea")]
                 yield f"{row_text(bench, row)} {p99[0]} | {p99[1]} |"
 
 
+def split_table(benches):
+    """What the middle values are made of."""
+    yield "| bench | | all | of that |"
+    yield "|---|---|---|---|"
+    for bench in benches:
+        for row in bench["results"]:
+            for side in ("linux", "azalea"):
+                text = ", ".join(split(row.get(side, {}), row["unit"]))
+                if text:
+                    yield f"| {bench['name']}/{row['name']} | " \
+                        f"{side.capitalize()} | " \
+                        f"{quantity(row[side]['median'], row['unit'])} | " \
+                        f"{text} |"
+
+
+def split(side, unit):
+    if "rest_ms" in side:
+        yield f"then {quantity(side['rest_ms']['median'], unit)} to the end"
+    if "busiest" in side:
+        yield f"busiest CPU {quantity(side['busiest']['median'], unit)}"
+    for part in PARTS if "parts" in side else ():
+        if side["parts"][part]:
+            yield f"{part} {quantity(side['parts'][part], unit)}"
+
+
+def is_noise(row):
+    return "overhead_percent" in row.get("linux", {})
+
+
+def clean(side, work):
+    """How many quanta had nothing in them but the program: % of them."""
+    values = [value for _, value in side["samples"]]
+    best = max(values) if work else min(values)
+    return 100 * sum(value == best for value in values) / len(values)
+
+
 def noise_table(benches):
-    yield "| noise | | least | median | most | overhead | kurtosis |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| noise | | least | median | most | overhead | undisturbed | " \
+        "n | kurtosis |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for bench in benches:
         for row in bench["results"]:
             for side in ("linux", "azalea"):
@@ -92,37 +133,47 @@ def noise_table(benches):
                 if "overhead_percent" in s:
                     span = " | ".join(quantity(s[k], row["unit"])
                                       for k in ("min", "median", "max"))
+                    even = f"{clean(s, row['unit'] == 'units'):.1f} %" \
+                        if bench["name"] != "hourglass" else ""
                     yield f"| {bench['name']} | {side.capitalize()} | " \
                         f"{span} | {s['overhead_percent']:.3f} % | " \
-                        f"{number(s['kurtosis'])} |"
+                        f"{even} | {s['n']} | {number(s['kurtosis'])} |"
 
 
-def page(result):
-    benches = result["benches"]
+def page(results, pictures):
+    benches = [bench for result in results for bench in result["benches"]]
     for title, table in (("Targets", targets_table), ("Noise", noise_table),
-                         ("Everything", all_table)):
+                         ("Everything", all_table), ("Split", split_table)):
         lines = list(table(benches))
         if len(lines) > 2:
             yield f"## {title}\n"
             yield "\n".join(lines) + "\n"
-        if len(lines) > 2 and title == "Noise":
-            yield "![FWQ, FTQ and Hourglass, side by side](noise.svg)\n"
+    if pictures:
+        yield "## Pictures\n"
+    for name in pictures:
+        yield f"![{name.rsplit('.', 1)[0]}, Linux and Azalea]({name})\n"
     yield "## The machine\n"
     yield "\n".join(f"- {key}: {value}"
-                    for key, value in result["machine"].items()) + "\n"
+                    for key, value in results[0]["machine"].items()) + "\n"
+
+
+def load(path):
+    with open(path, encoding="utf-8") as f:
+        return json.load(f)
 
 
 def main():
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    with open(sys.argv[1], encoding="utf-8") as f:
-        result = json.load(f)
-    with open(sys.argv[2], encoding="utf-8") as f:
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--picture", action="append", default=[])
+    parser.add_argument("page")
+    parser.add_argument("file", nargs="+")
+    args = parser.parse_args()
+    text = "\n".join(page([load(path) for path in args.file], args.picture))
+    with open(args.page, encoding="utf-8") as f:
         before, rest = f.read().split(BEGIN)
     after = rest.split(END)[1]
-    with open(sys.argv[2], "w", encoding="utf-8") as f:
-        f.write(before + BEGIN + "\n" + "\n".join(page(result)) + "\n" + END +
-                after)
+    with open(args.page, "w", encoding="utf-8") as f:
+        f.write(before + BEGIN + "\n" + text + "\n" + END + after)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ help:
 	@echo 'make bench      all benches; make bench-NAME: one [BENCHFLAGS=...]'
 	@echo 'make benchmarks all benches, and the figures into docs/'
 	@echo 'make machine    a QEMU machine with this tree, to crash [MACHINEFLAGS=]'
+	@echo 'make benchmarks-metal  the same for metal, in a QEMU machine'
 	@echo 'make examples   $(B)/edge, the program of the demo; $(B)/web.azi'
 	@echo 'make deps       install the Debian packages for all of these'
 	@echo 'make clean      remove $(B)'
@@ -160,7 +161,13 @@ benchmarks: bench-build
 	    >$(B)/bench.json
 	$(Q)$(B)/azalea bench --plot docs/noise.svg $(BENCHFLAGS) fwq ftq hourglass
 	$(Q)sed -i '1a <!-- SPDX-License-Identifier: MIT -->' docs/noise.svg
-	$(Q)tools/benchmarks.py $(B)/bench.json docs/benchmarks.md
+	$(Q)tools/benchmarks.py --picture noise.svg docs/benchmarks.md \
+	    $(B)/bench.json
+
+# The same for metal, in a machine of QEMU, into docs/benchmarks-metal.md.
+.PHONY: benchmarks-metal
+benchmarks-metal: bench-build module $(B)/qemu_count.so
+	$(Q)tools/benchmarks_metal.py $(BENCHFLAGS)
 
 # --- generated from the table of calls ---------------------------------------
 $(B)/genseccomp: tools/genseccomp.c tools/bpf_ranges.c tools/bpf_ranges.h \
