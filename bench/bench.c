@@ -22,9 +22,12 @@
 #define BATCH_MAX   ((uint64_t)1 << 32)
 
 static const char *const hows[] = {
-	[BENCH_SAMPLES] = "samples", [BENCH_WALL] = "wall",
-	[BENCH_MEMORY] = "memory",   [BENCH_IDLE] = "idle",
-	[BENCH_WORK] = "work",       [BENCH_QUANTUM] = "quantum",
+	[BENCH_SAMPLES] = "samples",
+	[BENCH_WALL] = "wall",
+	[BENCH_MEMORY] = "memory",
+	[BENCH_IDLE] = "idle",
+	[BENCH_WORK] = "work",
+	[BENCH_QUANTUM] = "quantum",
 	[BENCH_DETOUR] = "detour",
 	[BENCH_FIRST] = "first",
 	[BENCH_INTERRUPTS] = "interrupts",

@@ -11,11 +11,10 @@
 #include "bench.h"
 
 #define FIRST .how = BENCH_FIRST, .unit = "ms", .metal = 1
-#define MEMORY(size) \
+#define MEMORY(size)                                 \
 	FIRST, .reserved = 1, .command = "%p/first", \
-	.options = "--overcommit -m " size
-#define CORES(n) \
-	FIRST, .reserved = 1, .cpus = (n), .command = "%p/first " #n
+	       .options = "--overcommit -m " size
+#define CORES(n) FIRST, .reserved = 1, .cpus = (n), .command = "%p/first " #n
 
 const struct bench bench = {
 	.question = "How long after exec does a program begin, given much or "

@@ -38,7 +38,8 @@ static void setup(void)
 
 static void take(void)
 {
-	struct azm_reserve r = { .cpu = cpu, .uid = AZM_NOBODY,
+	struct azm_reserve r = { .cpu = cpu,
+				 .uid = AZM_NOBODY,
 				 .gid = AZM_NOBODY };
 
 	if (ioctl(device, AZM_RESERVE, &r))

@@ -9,11 +9,11 @@
 #include <stdint.h>
 
 /* Where the code stood. */
-#define COUNTER_USER	  0 /* program, libraries, owner */
+#define COUNTER_USER      0 /* program, libraries, owner */
 #define COUNTER_UNIKERNEL 1
-#define COUNTER_LINUX	  2
-#define COUNTER_STUB	  3
-#define COUNTER_PARTS	  4
+#define COUNTER_LINUX     2
+#define COUNTER_STUB      3
+#define COUNTER_PARTS     4
 
 struct counter {
 	_Alignas(64) uint64_t all;

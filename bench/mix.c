@@ -9,7 +9,7 @@
  */
 #include "bench.h"
 
-#define JOB(kind, n, m) \
+#define JOB(kind, n, m)                                                    \
 	.how = BENCH_WALL, .unit = "ms", .cpus = (n) * (m), .copies = (n), \
 	.command = "%p/job " kind " " #m
 

@@ -39,9 +39,10 @@ size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
 void qemu_plugin_register_vcpu_tb_trans_cb(
     uint64_t id, void (*cb)(uint64_t id, struct qemu_plugin_tb *tb));
-void qemu_plugin_register_vcpu_tb_exec_cb(
-    struct qemu_plugin_tb *tb, void (*cb)(unsigned int vcpu, void *data),
-    int flags, void *data);
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb,
+					  void (*cb)(unsigned int vcpu,
+						     void *data),
+					  int flags, void *data);
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -76,8 +77,8 @@ static void block_run(unsigned int vcpu, void *data)
 
 static void block_made(uint64_t id, struct qemu_plugin_tb *tb)
 {
-	uintptr_t data = qemu_plugin_tb_n_insns(tb) << 8 |
-			 who(qemu_plugin_tb_vaddr(tb));
+	uintptr_t data =
+	    qemu_plugin_tb_n_insns(tb) << 8 | who(qemu_plugin_tb_vaddr(tb));
 
 	(void)id;
 	qemu_plugin_register_vcpu_tb_exec_cb(tb, block_run, CB_NO_REGS,

@@ -18,14 +18,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define COMPUTE 4000000 /* multiplications */
-#define MAPS	60
-#define MAP	((size_t)256 << 10)
-#define FILES	60
-#define CHUNK	4096
-#define CHUNKS	16
+#define COMPUTE  4000000 /* multiplications */
+#define MAPS     60
+#define MAP      ((size_t)256 << 10)
+#define FILES    60
+#define CHUNK    4096
+#define CHUNKS   16
 #define MESSAGES 600
-#define PAGE	4096
+#define PAGE     4096
 
 static int parts = 1; /* of each kind, only 1 / parts */
 
@@ -102,8 +102,9 @@ static const struct {
 	void (*run)(void);
 	int parts;
 } kinds[] = {
-	{ "compute", compute, 1 }, { "memory", memory, 1 }, { "file", file, 1 },
-	{ "pipe", through_pipe, 1 }, { "mix", mix, 3 },
+	{ "compute", compute, 1 }, { "memory", memory, 1 },
+	{ "file", file, 1 },       { "pipe", through_pipe, 1 },
+	{ "mix", mix, 3 },
 };
 
 static int cpu_of(int nth)

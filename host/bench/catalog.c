@@ -20,9 +20,12 @@
 #define DESCRIBE_SECONDS 10 /* only a hang takes as long */
 
 static const char *const hows[] = {
-	[HOW_SAMPLES] = "samples", [HOW_WALL] = "wall",
-	[HOW_MEMORY] = "memory",   [HOW_IDLE] = "idle",
-	[HOW_WORK] = "work",       [HOW_QUANTUM] = "quantum",
+	[HOW_SAMPLES] = "samples",
+	[HOW_WALL] = "wall",
+	[HOW_MEMORY] = "memory",
+	[HOW_IDLE] = "idle",
+	[HOW_WORK] = "work",
+	[HOW_QUANTUM] = "quantum",
 	[HOW_DETOUR] = "detour",
 	[HOW_FIRST] = "first",
 	[HOW_INTERRUPTS] = "interrupts",

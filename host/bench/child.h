@@ -19,9 +19,9 @@ struct child {
 	int out_fd, err_fd;
 	uint64_t start_ns; /* CLOCK_MONOTONIC, at exec */
 	uint64_t wall_ns;  /* from there to exit */
-	uint64_t cpu_us;  /* user and system, children that it waited for */
-	char *out;        /* standard output, with a NUL after it */
-	char why[200];    /* what went wrong, in words */
+	uint64_t cpu_us;   /* user and system, children that it waited for */
+	char *out;         /* standard output, with a NUL after it */
+	char why[200];     /* what went wrong, in words */
 };
 
 /* child_catch - from here on, SIGINT and SIGTERM end children, then us. */

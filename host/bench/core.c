@@ -132,8 +132,7 @@ static double linux_faults(pid_t pid)
 	text[n] = '\0';
 	after = strrchr(text, ')');
 	// NOLINTNEXTLINE(cert-err34-c): Linux wrote it
-	if (!after || sscanf(after,
-			     ") %*c %*d %*d %*d %*d %*d %*u %lu %*u %lu",
+	if (!after || sscanf(after, ") %*c %*d %*d %*d %*d %*d %*u %lu %*u %lu",
 			     &minor, &major) != 2)
 		return -1;
 	return (double)minor + (double)major;
@@ -155,9 +154,9 @@ double core_events(unsigned int cpu, bool metal, pid_t pid)
 const struct counter *counter_open(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	void *p = fd < 0 ? MAP_FAILED
-			 : mmap(NULL, COUNTER_SIZE, PROT_READ, MAP_SHARED, fd,
-				0);
+	void *p = fd < 0
+		      ? MAP_FAILED
+		      : mmap(NULL, COUNTER_SIZE, PROT_READ, MAP_SHARED, fd, 0);
 
 	if (fd >= 0)
 		close(fd);

@@ -43,7 +43,7 @@ struct run {
 	struct words words[COPIES_MAX]; /* of each copy */
 	struct cpulist cpus[COPIES_MAX];
 	struct cpulist cores; /* of all copies */
-	bool metal;	      /* they are taken from Linux */
+	bool metal;           /* they are taken from Linux */
 	double seconds;
 };
 
@@ -315,8 +315,7 @@ static int run_first(struct run *run, struct result *r, struct side *side)
 	} else {
 		took = (began - (double)c.start_ns) / 1e6;
 		if (took < 0 || !sample_add(&side->samples, 0, took) ||
-		    !sample_add(&side->cpu, 0,
-				(double)c.wall_ns / 1e6 - took))
+		    !sample_add(&side->cpu, 0, (double)c.wall_ns / 1e6 - took))
 			err = -1;
 	}
 	child_free(&c);
@@ -639,8 +638,8 @@ static int cpus_choose(const struct plan *p, struct result *r,
 		(void)snprintf(r->why, sizeof(r->why), "needs --plat metal");
 		return -1;
 	}
-	if (p->counter && (!case_counts(r->c) ||
-			   (need > 1 && r->c->how == HOW_SAMPLES))) {
+	if (p->counter &&
+	    (!case_counts(r->c) || (need > 1 && r->c->how == HOW_SAMPLES))) {
 		(void)snprintf(r->why, sizeof(r->why),
 			       "is about time, not instructions");
 		return -1;

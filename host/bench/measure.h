@@ -23,9 +23,9 @@ struct plan {
 	/* Count instructions (bench/counter.h), not time; or NULL. */
 	const struct counter *counter;
 	const char *counter_path;
-	int rounds;            /* 0: as each bench says */
-	double seconds;        /* of a run that takes samples; 0: by kind */
-	char work[PATH_MAX];   /* folder for --prepare, "" until needed */
+	int rounds;          /* 0: as each bench says */
+	double seconds;      /* of a run that takes samples; 0: by kind */
+	char work[PATH_MAX]; /* folder for --prepare, "" until needed */
 };
 
 struct samples {
@@ -42,7 +42,7 @@ struct side {
 	 */
 	struct samples cpu;
 	double part[4]; /* HOW_WALL: who executed the instructions, sums */
-	double seconds;     /* noise: how long was watched */
+	double seconds; /* noise: how long was watched */
 	struct stats stats, cpu_stats;
 	/* Noise: % of the time that was lost. */
 	double overhead;
