@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""
+attacks.py - programs that attack what they run on, one after another, beside
+an instance that must not notice.
+
+    attacks.py [--seeds N] [--only TEXT]
+
+After each attack: the program has ended or can be ended, its CPUs are free,
+Linux's log has no complaint, the neighbour goes on computing and is right, and
+nothing of the owner's memory was reached.
+"""
+import argparse
+import os
+import subprocess
+import sys
+
+import metal
+
+# How long an attack may go on by itself before it is shot. Not a limit that
+# anything is measured by.
+LENGTH = 2.0
+
+
+def one(tap, neighbour, log, cpus, name, seed):
+    proc = metal.start([metal.program("hostile"), name, str(seed)], cpus,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        out, _ = proc.communicate(timeout=LENGTH)
+        end = f"status {proc.returncode}"
+    except subprocess.TimeoutExpired:
+        end = "shot"
+    metal.kill_session(proc)
+    if end == "shot":
+        out, _ = proc.communicate(timeout=metal.PATIENCE)
+    said = out.decode("utf-8", "replace")
+    problems = []
+    if "REACHED" in said or proc.returncode in (2, 3, 4, 125):
+        problems.append(f"{end}\n{said[:2000]}")
+    bad = metal.wait_states(cpus, "reserved")
+    if bad:
+        problems.append(f"CPUs: {bad}")
+    why = neighbour.problem()
+    if why:
+        problems.append(why)
+    problems += log.splats()
+    tap.ok(not problems, f"{name} {seed}", *problems)
+    tap.say(f"{end}; {said.splitlines()[0][:60] if said else 'no words'}")
+    return not why and not bad
+
+
+def attack_all(tap, args, cpus, neighbour, log):
+    names = subprocess.run([metal.program("hostile"), "list"], check=True,
+                           capture_output=True, text=True).stdout.split()
+    for seed in range(1, args.seeds + 1):
+        for name in names:
+            if args.only not in name:
+                continue
+            if not one(tap, neighbour, log, cpus, name, seed):
+                return
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--only", default="")
+    args = parser.parse_args()
+    metal.need_machine(4)
+    tap = metal.Tap()
+    log = metal.Log()
+    metal.load()
+    taken = sorted(metal.online())[-3:]
+    for cpu in taken:
+        metal.azm("reserve", cpu)
+    neighbour = metal.Neighbour(taken[2])
+    if tap.ok(not neighbour.problem(), "a neighbour computes"):
+        attack_all(tap, args, set(taken[:2]), neighbour, log)
+    tap.equal(neighbour.stop(), 0, "the neighbour was right to its end")
+    for cpu in taken:
+        tap.equal(metal.error_of("release", cpu), "", f"CPU {cpu} goes back")
+        tap.ok(cpu in metal.online() and metal.usable(cpu),
+               f"CPU {cpu} works for Linux")
+    tap.equal(metal.unload(), "", "the module goes")
+    tap.ok(not log.splats(), "Linux says nothing of it")
+    return tap.done()
+
+
+if __name__ == "__main__":
+    os.chdir("/tmp")
+    sys.exit(main())

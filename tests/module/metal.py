@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: MIT
+"""
+metal.py - what the tests of metal share: they run as root in a machine that
+can be lost (tools/machine), with azalea.ko in build/module.
+
+    metal.py build      compile the programs beside this file, and stop
+
+A test is a script that prints TAP. It leaves every CPU on-line and the module
+unloaded.
+"""
+import os
+import re
+import select
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+HERE = os.path.join(TOP, "tests", "module")
+BUILD = os.path.join(TOP, "build", "tests", "module")
+AZALEA = os.environ.get("AZALEA") or os.path.join(TOP, "build", "azalea")
+MODULE = os.path.join(TOP, "build", "module", "azalea.ko")
+CPU_DIR = "/sys/devices/system/cpu"
+PROGRAMS = "azm device hostile neighbour steady victim".split()
+# For a hang only: no test says how long something takes.
+PATIENCE = 60 * float(os.environ.get("TEST_SLOW", "1"))
+
+SPLAT = re.compile(
+    r"WARNING: |BUG: |kernel BUG at|Oops|rcu: INFO|Kernel panic|"
+    r"INFO: task .* blocked|unable to handle|soft lockup|hard LOCKUP|"
+    r"general protection fault, |Bad page|bad page state|refcount_t:|"
+    r"scheduling while atomic|list_(add|del) corruption|"
+    r"azalea: .*(bug|stub died|does not answer)", re.I)
+
+
+# --- the programs ------------------------------------------------------------
+def program(name):
+    return os.path.join(BUILD, name)
+
+
+def build():
+    """Compile what is older than its source. Best done before the boot."""
+    os.makedirs(BUILD, exist_ok=True)
+    headers = [os.path.join(TOP, "abi", f)
+               for f in os.listdir(os.path.join(TOP, "abi"))]
+    newest = max(os.path.getmtime(f) for f in headers)
+    for name in PROGRAMS:
+        source = os.path.join(HERE, name + ".c")
+        target = program(name)
+        if os.path.exists(target) and os.path.getmtime(target) > \
+                max(newest, os.path.getmtime(source)):
+            continue
+        subprocess.run(
+            ["gcc", "-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Werror",
+             "-pthread", "-D_GNU_SOURCE", "-mfsgsbase", "-static",
+             "-I" + os.path.join(TOP, "abi"), "-o", target, source],
+            check=True)
+
+
+# --- TAP ---------------------------------------------------------------------
+class Tap:
+    """Points are printed as they are made; done() is the exit status."""
+
+    def __init__(self):
+        self.count = self.bad = 0
+
+    def ok(self, good, name, *details):
+        self.count += 1
+        if not good:
+            self.bad += 1
+        print(f"{'ok' if good else 'not ok'} {self.count} - {name}")
+        if not good:
+            for detail in details:
+                for line in str(detail).splitlines()[:40]:
+                    print("# " + line)
+        sys.stdout.flush()
+        return good
+
+    def equal(self, got, want, name):
+        return self.ok(got == want, name, f"got {got!r}", f"not {want!r}")
+
+    def say(self, text):
+        print("# " + str(text), flush=True)
+
+    def done(self):
+        print(f"1..{self.count}", flush=True)
+        return 1 if self.bad else 0
+
+
+# --- Linux's side ------------------------------------------------------------
+def cpu_list(text):
+    """{2, 3, 4, 7} of '2-4,7'."""
+    found = set()
+    for part in filter(None, text.strip().split(",")):
+        first, _, last = part.partition("-")
+        found |= set(range(int(first), int(last or first) + 1))
+    return found
+
+
+def online():
+    with open(f"{CPU_DIR}/online", encoding="ascii") as f:
+        return cpu_list(f.read())
+
+
+def present():
+    with open(f"{CPU_DIR}/present", encoding="ascii") as f:
+        return cpu_list(f.read())
+
+
+def usable(cpu):
+    """Does a program run there?"""
+    done = subprocess.run(
+        ["taskset", "-c", str(cpu), "sh", "-c",
+         "i=0; while [ $i -lt 100 ]; do i=$((i + 1)); done"],
+        timeout=PATIENCE, check=False)
+    return done.returncode == 0
+
+
+class Log:
+    """What Linux's kernel says from now on."""
+
+    def __init__(self):
+        # pylint: disable=consider-using-with
+        self.fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+        os.lseek(self.fd, 0, os.SEEK_END)
+
+    def lines(self):
+        found = []
+        while True:
+            try:
+                record = os.read(self.fd, 8192).decode("utf-8", "replace")
+            except BlockingIOError:
+                return found
+            except OSError as e:
+                found.append(f"BUG: the kernel's log overran: {e}")
+                continue
+            found.append(record.split(";", 1)[-1].splitlines()[0])
+
+    def splats(self):
+        """What it complains of, with what follows."""
+        lines = self.lines()
+        for i, line in enumerate(lines):
+            if SPLAT.search(line):
+                return lines[i:i + 30]
+        return []
+
+
+def meminfo():
+    with open("/proc/meminfo", encoding="ascii") as f:
+        return {line.split(":")[0]: int(line.split()[1]) for line in f}
+
+
+def vmstat(name):
+    with open("/proc/vmstat", encoding="ascii") as f:
+        for line in f:
+            key, value = line.split()
+            if key == name:
+                return int(value)
+    return None
+
+
+# --- the module --------------------------------------------------------------
+def loaded():
+    return os.path.isdir("/sys/module/azalea")
+
+
+def load():
+    if not loaded():
+        subprocess.run(["insmod", MODULE], check=True)
+
+
+def unload():
+    """'' or why not."""
+    done = subprocess.run(["rmmod", "azalea"], check=False, text=True,
+                          capture_output=True)
+    return "" if done.returncode == 0 else done.stderr.strip() or "?"
+
+
+class AzmError(Exception):
+    """An ioctl failed: the name of its errno, such as 'EBUSY'."""
+
+
+def azm(*args):
+    done = subprocess.run([program("azm")] + [str(a) for a in args],
+                          check=False, text=True, capture_output=True,
+                          timeout=PATIENCE)
+    if done.returncode:
+        raise AzmError(done.stderr.strip().split(": ")[-1])
+    return done.stdout
+
+
+def error_of(*args):
+    """The errno's name of an ioctl, '' if it succeeds."""
+    try:
+        azm(*args)
+    except AzmError as e:
+        return str(e)
+    return ""
+
+
+def cpus():
+    """{cpu: {"state": ..., "pid": ..., counters}}."""
+    found = {}
+    for line in azm("info").splitlines():
+        row = dict(word.split("=") for word in line.split())
+        for key in row:
+            if key != "state":
+                row[key] = int(row[key])
+        found[row["cpu"]] = row
+    return found
+
+
+def states(which):
+    row = cpus()
+    return {cpu: row[cpu]["state"] for cpu in which}
+
+
+def wait_states(which, state):
+    """Wait until all of them are in it, for as long as there is hope."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        now = states(which)
+        bad = {c: s for c, s in now.items() if s != state}
+        if not bad or time.monotonic() > end:
+            return bad
+        time.sleep(0.05)
+
+
+# --- instances ---------------------------------------------------------------
+def run_argv(argv, cpuset=None, options=()):
+    out = [AZALEA, "run", "--plat", "metal"]
+    if cpuset is not None:
+        out += ["--cpuset-cpus", ",".join(map(str, sorted(cpuset)))]
+    return out + list(options) + ["--"] + list(argv)
+
+
+def start(argv, cpuset=None, options=(), **more):
+    """The owner of a new instance, in a session of its own."""
+    more.setdefault("stdin", subprocess.DEVNULL)
+    more.setdefault("stdout", subprocess.DEVNULL)
+    more.setdefault("stderr", subprocess.DEVNULL)
+    return subprocess.Popen(run_argv(argv, cpuset, options),
+                            start_new_session=True, **more)
+
+
+def kill_session(proc):
+    """SIGKILL to it and what it left behind; reaps it."""
+    try:
+        os.killpg(proc.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    return proc.wait(PATIENCE)
+
+
+def read_line(stream, patience=PATIENCE):
+    """A line of an unbuffered pipe, or '' if none comes."""
+    line = b""
+    end = time.monotonic() + patience
+    while not line.endswith(b"\n"):
+        left = end - time.monotonic()
+        if left <= 0 or not select.select([stream], [], [], left)[0]:
+            return ""
+        byte = os.read(stream.fileno(), 1)
+        if not byte:
+            return ""
+        line += byte
+    return line.decode("utf-8", "replace").strip()
+
+
+class Neighbour:
+    """An instance that computes all the time, and must go on being right."""
+
+    def __init__(self, cpu):
+        self.proc = start([program("neighbour")], {cpu},
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, bufsize=0)
+
+    def problem(self):
+        """'' if it computed something right since the question."""
+        try:
+            self.proc.stdin.write(b"?\n")
+        except BrokenPipeError:
+            pass
+        said = read_line(self.proc.stdout)
+        if said.endswith(" right"):
+            return ""
+        if self.proc.poll() is not None:
+            said += f" status {self.proc.returncode}: " + \
+                self.proc.stderr.read().decode("utf-8", "replace")
+        return f"the neighbour says '{said}'"
+
+    def stop(self):
+        self.proc.stdin.close()
+        return self.proc.wait(PATIENCE)
+
+
+def need_machine(cpus_wanted):
+    """End with a skip or a failure if this is no place for such tests."""
+    why = ""
+    if os.geteuid() != 0:
+        why = "needs root"
+    elif not os.path.exists("/run/machine-agent"):
+        why = "runs in the test machine only (tools/machine)"
+    elif len(online()) < cpus_wanted:
+        why = f"needs {cpus_wanted} CPUs"
+    if why:
+        print(f"1..0 # SKIP {why}")
+        sys.exit(0)
+    if not os.path.exists(MODULE):
+        print(f"Bail out! {MODULE} is missing: make module")
+        sys.exit(1)
+    build()
+
+
+def describe(argv):
+    return shlex.join([os.path.basename(argv[0])] + list(argv[1:]))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["build"]:
+        sys.exit("usage: metal.py build")
+    build()
