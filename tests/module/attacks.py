@@ -19,7 +19,7 @@ import metal
 
 # How long an attack may go on by itself before it is shot. Not a limit that
 # anything is measured by.
-LENGTH = 2.0
+LENGTH = 4.0 * float(os.environ.get("TEST_SLOW", "1"))
 
 
 def one(tap, neighbour, log, cpus, name, seed):
