@@ -42,6 +42,9 @@
 
 #define EFER_SCE 1U
 
+#define DR6_INIT   0xffff0ff0UL
+#define DR6_CAUSES 0xe00fUL /* BT, BS, BD, B0 to B3 */
+
 #define CR4_TSD	  (1ULL << 2)
 #define CR4_PGE	  (1ULL << 7)
 #define CR4_PCE	  (1ULL << 8)
@@ -562,6 +565,16 @@ static void page_fault(struct azm_block *b, struct az_frame *f)
 	apply_kick(b, f);
 }
 
+/* The error of a #DB: why it is, and no more of it (SDM 3B, 17.2.3). */
+static uint64_t debug_error(void)
+{
+	uint64_t dr6;
+
+	__asm__ volatile("movq %%dr6, %0" : "=r"(dr6));
+	__asm__ volatile("movq %0, %%dr6" ::"r"(DR6_INIT));
+	return (dr6 ^ DR6_INIT) & DR6_CAUSES ? 0 : AZ_DB_ICEBP;
+}
+
 void stub_trap(uint32_t vec, struct az_frame *f)
 {
 	struct azm_block *b = block_self();
@@ -580,7 +593,7 @@ void stub_trap(uint32_t vec, struct az_frame *f)
 		page_fault(b, f);
 	} else {
 		if (vec == VEC_DB)
-			__asm__ volatile("movq %0, %%dr6" ::"r"(0xffff0ff0UL));
+			f->orig_rax = debug_error();
 		upcall(b, f, vec, 0);
 	}
 }

@@ -4,7 +4,7 @@
 attacks.py - programs that attack what they run on, one after another, beside
 an instance that must not notice.
 
-    attacks.py [--seeds N] [--only TEXT]
+    attacks.py [--seeds N] [--from-seed N] [--only TEXT]
 
 After each attack: the program has ended or can be ended, its CPUs are free,
 Linux's log has no complaint, the neighbour goes on computing and is right, and
@@ -52,7 +52,7 @@ def one(tap, neighbour, log, cpus, name, seed):
 def attack_all(tap, args, cpus, neighbour, log):
     names = subprocess.run([metal.program("hostile"), "list"], check=True,
                            capture_output=True, text=True).stdout.split()
-    for seed in range(1, args.seeds + 1):
+    for seed in range(args.from_seed, args.from_seed + args.seeds):
         for name in names:
             if args.only not in name:
                 continue
@@ -62,8 +62,9 @@ def attack_all(tap, args, cpus, neighbour, log):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", default="")
+    parser.add_argument("--from-seed", type=int, default=1)
     args = parser.parse_args()
     metal.need_machine(4)
     tap = metal.Tap()

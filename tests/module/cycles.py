@@ -185,24 +185,6 @@ def cycle(rng, cpus):
     return c
 
 
-def in_use():
-    """Memory that Linux has in use and could not give back; KiB."""
-    with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as f:
-        f.write("3")
-    m = metal.meminfo()
-    return m["MemTotal"] - m["MemFree"] - m["Cached"] - m["Buffers"] - \
-        m["SReclaimable"]
-
-
-def settle():
-    """The least of some looks: RCU and work queues free things later."""
-    least = in_use()
-    for _ in range(5):
-        time.sleep(0.2)
-        least = min(least, in_use())
-    return least
-
-
 def pinned():
     got = metal.vmstat("nr_foll_pin_acquired")
     return None if got is None else got - metal.vmstat("nr_foll_pin_released")
@@ -210,7 +192,7 @@ def pinned():
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--cycles", type=int, default=20)
+    parser.add_argument("--cycles", type=int, default=200)
     parser.add_argument("--seed", type=int,
                         default=int.from_bytes(os.urandom(4), "big"))
     args = parser.parse_args()
@@ -223,10 +205,10 @@ def main():
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     metal.load()
     pins = pinned()
-    memory = settle()
+    memory = metal.settle()
     for i in range(args.cycles):
         if i == min(10, args.cycles // 2):
-            memory = settle()
+            memory = metal.settle()
         done = cycle(rng, cpus)
         problems = done.problems + log.splats()
         if not tap.ok(not problems, f"cycle {i}", *done.words, *problems):
@@ -234,7 +216,7 @@ def main():
         if i % 10 == 9:
             tap.equal(metal.unload(), "", "the module goes")
             metal.load()
-    more = settle() - memory
+    more = metal.settle() - memory
     tap.ok(more < MEMORY_BOUND, "no memory is lost", f"{more} KiB")
     tap.say(f"{more} KiB more in use than after the first cycles")
     tap.equal(pinned(), pins, "no page is left pinned")

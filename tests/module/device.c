@@ -5,7 +5,9 @@
  *
  *	device check CPU CPU		what the ioctls answer; TAP
  *	device fuzz SEED N CPU...	N ioctls at random, from several threads
- *	device hold CPU FD		(itself, after exec: see by_exec)
+ *	device churn CPU N		N instances, one after the other, on a
+ *					CPU that is reserved
+ *	device hold CPU FD		(itself, after exec)
  *
  * The CPUs are Linux's before and after.
  */
@@ -895,10 +897,26 @@ static void fuzz(uint64_t seed, long n)
 	printf("%ld calls\n", fuzz_calls);
 }
 
+static int churn(uint32_t cpu, long n)
+{
+	guest_map();
+	for (long i = 0; i < n; i++) {
+		int fd = instance(i % 3 ? code_exit : code_touch);
+
+		if (start(fd, (uint32_t)i % NCORES, cpu) ||
+		    run(fd, (uint32_t)i % NCORES) != AZM_RUN_EXIT)
+			return 1;
+		close(fd);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 4 && !strcmp(argv[1], "check"))
 		return check((uint32_t)atoi(argv[2]), (uint32_t)atoi(argv[3]));
+	if (argc == 4 && !strcmp(argv[1], "churn"))
+		return churn((uint32_t)atoi(argv[2]), atol(argv[3]));
 	if (argc == 4 && !strcmp(argv[1], "hold"))
 		return hold((uint32_t)atoi(argv[2]), atoi(argv[3]));
 	if (argc >= 5 && !strcmp(argv[1], "fuzz")) {

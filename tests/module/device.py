@@ -4,7 +4,7 @@
 device.py - /dev/azalea asked for what it must refuse, and the module loaded
 and unloaded at the wrong moments.
 
-    device.py [--seeds N] [--calls N]
+    device.py [--seeds N] [--calls N] [--churn N]
 """
 import argparse
 import os
@@ -50,6 +50,23 @@ def fuzz(tap, log, cpus, seed, calls, nobody):
     tap.equal(log.splats(), [], "Linux says nothing of it")
 
 
+def churn(tap, cpus, count):
+    """A page lost by each of many instances, or CPUs taken, is seen."""
+    for cpu in cpus:
+        metal.azm("reserve", cpu)
+    argv = [metal.program("device"), "churn", str(cpus[0])]
+    subprocess.run(argv + ["20"], check=True, timeout=metal.PATIENCE)
+    before = metal.settle()
+    done = subprocess.run(argv + [str(count)], check=False,
+                          timeout=metal.PATIENCE * 5)
+    tap.equal(done.returncode, 0, f"{count} instances come and go")
+    more = metal.settle() - before
+    tap.ok(more < count * 3, "without a page lost", f"{more} KiB")
+    tap.say(f"{more} KiB more in use")
+    for cpu in cpus:
+        tap.equal(metal.error_of("release", cpu), "", "their CPUs go back")
+
+
 def loading(tap, cpus):
     again = subprocess.run(["insmod", metal.MODULE], check=False, text=True,
                            capture_output=True)
@@ -93,8 +110,9 @@ def sleeping(tap, cpus):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--calls", type=int, default=600)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--calls", type=int, default=2000)
+    parser.add_argument("--churn", type=int, default=1000)
     args = parser.parse_args()
     metal.need_machine(3)
     tap = metal.Tap()
@@ -103,6 +121,7 @@ def main():
     metal.load()
     checks(tap, cpus)
     tap.equal(log.splats(), [], "Linux says nothing of it")
+    churn(tap, cpus, args.churn)
     loading(tap, cpus)
     sleeping(tap, cpus)
     tap.equal(log.splats(), [], "Linux says nothing of that, either")
