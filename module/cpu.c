@@ -141,6 +141,17 @@ static void mitigations_off(void)
 }
 
 /*
+ * QEMU before 9.1 makes an iretq at CPL 3 read its frame as if it were the
+ * kernel, which SMAP forbids. The stub touches no user memory as it is.
+ */
+static u64 core_cr4(void)
+{
+	u64 cr4 = __read_cr4() & CORE_CR4;
+
+	return boot_cpu_has(X86_FEATURE_HYPERVISOR) ? cr4 & ~X86_CR4_SMAP : cr4;
+}
+
+/*
  * smp_ops.play_dead: the last of Linux on a CPU that goes off-line. With
  * play_dead_common, Linux sees it dead; interrupts are off after that.
  */
@@ -157,7 +168,7 @@ static void azm_play_dead(void)
 	lapic_init();
 	mitigations_off();
 	c->block->xcr0 = c->block->has_xsave ? read_xcr0() : 3;
-	azm_enter(azm_map_park(), __read_cr4() & CORE_CR4, azm_map_start(),
+	azm_enter(azm_map_park(), core_cr4(), azm_map_start(),
 		  STUB_BLOCK(c->cpu));
 }
 
