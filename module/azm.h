@@ -40,8 +40,8 @@ struct azm_cpu {
 	unsigned int cpu;
 	u32 apicid;
 	struct azm_block *block; /* NULL until it is first taken */
-	u64 *alias;		 /* the two page table entries of STUB_ALIAS */
-	wait_queue_head_t wait;	 /* the core's thread */
+	u64 *alias;              /* the two page table entries of STUB_ALIAS */
+	wait_queue_head_t wait;  /* the core's thread */
 
 	/* azm_lock */
 	u32 state; /* enum azm_state */
@@ -69,9 +69,10 @@ struct azm_core {
 	struct azm_cpu *cpu; /* tlb; set once, cleared when all stop */
 	struct page *pages[2];
 	unsigned long busy; /* bit 0: a thread is in AZM_RUN */
-	bool in_call;	    /* that thread owes the core an answer */
-	bool must_wait;	    /* a flush was asked of it (tlb) */
-	u64 accounted;	    /* of its TSC ticks, to threads */
+	bool in_call;       /* that thread owes the core an answer */
+	bool must_wait;     /* a flush was asked of it (tlb) */
+	u64 accounted;      /* of its TSC ticks, to threads */
+	unsigned long look; /* jiffies: account again */
 	u32 flush;
 };
 
@@ -132,7 +133,7 @@ u64 azm_cpu_busy(const struct azm_cpu *c);
 int azm_map_init(void);
 void azm_map_exit(void);
 u64 azm_map_start(void); /* the stub's entry */
-u64 azm_map_park(void);	 /* CR3 of a parked CPU */
+u64 azm_map_park(void);  /* CR3 of a parked CPU */
 int azm_map_block(struct azm_cpu *c);
 void azm_map_alias(struct azm_cpu *c, struct page *pages[2]);
 int azm_table_init(struct azm_table *t);
@@ -151,7 +152,6 @@ int azm_instance_kick(struct azm_instance *inst, unsigned long core);
 /* --- run.c --- */
 
 int azm_run(struct azm_instance *inst, struct azm_run *arg);
-void azm_account(struct azm_core *k, struct azm_cpu *c);
 
 /* --- enter.S --- */
 

@@ -15,7 +15,8 @@
 #error "azalea.ko needs a kernel with CONFIG_KPROBES and CONFIG_KALLSYMS_ALL"
 #endif
 #if !defined(CONFIG_HOTPLUG_CPU) || !defined(CONFIG_MMU_NOTIFIER)
-#error "azalea.ko needs a kernel with CONFIG_HOTPLUG_CPU and CONFIG_MMU_NOTIFIER"
+#error \
+    "azalea.ko needs a kernel with CONFIG_HOTPLUG_CPU and CONFIG_MMU_NOTIFIER"
 #endif
 
 struct azm_symbols azm_sym;
@@ -56,15 +57,17 @@ int azm_compat_init(void)
 	unsigned int i;
 
 	if (!lookup) {
-		pr_err("this kernel does not let kprobes find kallsyms_lookup_name: cannot work with it\n");
+		pr_err(
+		    "this kernel does not let kprobes find kallsyms_lookup_name: cannot work with it\n");
 		return -EOPNOTSUPP;
 	}
 	for (i = 0; i < ARRAY_SIZE(symbols); i++) {
 		unsigned long addr = lookup(symbols[i].name);
 
 		if (!addr && !symbols[i].optional) {
-			pr_err("this kernel has no %s: cannot take CPUs from it\n",
-			       symbols[i].name);
+			pr_err(
+			    "this kernel has no %s: cannot take CPUs from it\n",
+			    symbols[i].name);
 			return -EOPNOTSUPP;
 		}
 		*(unsigned long *)((char *)&azm_sym + symbols[i].offset) = addr;

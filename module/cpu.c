@@ -36,11 +36,11 @@
  * What of Linux's CR4 a core keeps (SDM 3A, 2.5): not PGE, PCIDE, CET, FRED,
  * nor TSD and PCE.
  */
-#define CORE_CR4                                                     \
-	(X86_CR4_DE | X86_CR4_PSE | X86_CR4_PAE | X86_CR4_MCE |      \
-	 X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT | X86_CR4_UMIP |        \
-	 X86_CR4_LA57 | X86_CR4_FSGSBASE | X86_CR4_OSXSAVE |         \
-	 X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE)
+#define CORE_CR4                                                             \
+	(X86_CR4_DE | X86_CR4_PSE | X86_CR4_PAE | X86_CR4_MCE |              \
+	 X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT | X86_CR4_UMIP | X86_CR4_LA57 | \
+	 X86_CR4_FSGSBASE | X86_CR4_OSXSAVE | X86_CR4_SMEP | X86_CR4_SMAP |  \
+	 X86_CR4_PKE)
 
 DEFINE_MUTEX(azm_lock);
 
@@ -96,9 +96,8 @@ static void on_notify(void)
 {
 	unsigned int n;
 
-	for_each_cpu(n, held)
-		if (xchg(&cpus[n].block->notify, 0))
-			wake_up(&cpus[n].wait);
+	for_each_cpu(n, held) if (xchg(&cpus[n].block->notify, 0))
+	    wake_up(&cpus[n].wait);
 }
 
 /* --- the way into the stub --- */
@@ -106,7 +105,7 @@ static void on_notify(void)
 static void lapic_init(void)
 {
 	static const u32 lvts[] = { APIC_LVTT, APIC_LVTTHMR, APIC_LVTPC,
-				    APIC_LVT0, APIC_LVT1, APIC_LVTERR };
+				    APIC_LVT0, APIC_LVT1,    APIC_LVTERR };
 	u32 max = apic->read(APIC_LVR) >> 16 & 0xff; /* the last entry */
 	unsigned int i;
 
@@ -245,9 +244,9 @@ static void bug_report(const struct azm_cpu *c)
 	const struct azm_block *b = c->block;
 
 	if (READ_ONCE(b->state) == STUB_DEAD)
-		pr_err("CPU %u: exception %llu, error %#llx, at %#llx in the stub, address %#llx\n",
-		       c->cpu, b->bug_vec, b->bug_error, b->bug_rip,
-		       b->bug_addr);
+		pr_err(
+		    "CPU %u: exception %llu, error %#llx, at %#llx in the stub, address %#llx\n",
+		    c->cpu, b->bug_vec, b->bug_error, b->bug_rip, b->bug_addr);
 }
 
 /* Back to Linux: 0, or it has become AZM_STUCK. */
@@ -370,15 +369,15 @@ static void bind(struct azm_cpu *c, struct azm_instance *inst, u32 core)
 	c->pid = get_pid(inst->pid);
 	c->core = core;
 	c->instances++;
+	c->block->run_tsc = c->block->idle_tsc = 0;
 }
 
 static struct azm_cpu *find_free(void)
 {
 	unsigned int n;
 
-	for_each_cpu(n, held)
-		if (cpus[n].state == AZM_RESERVED && permitted(&cpus[n]))
-			return &cpus[n];
+	for_each_cpu(n, held) if (cpus[n].state == AZM_RESERVED &&
+				  permitted(&cpus[n])) return &cpus[n];
 	return NULL;
 }
 
@@ -497,13 +496,13 @@ static struct azm_cpu *find_leaving(const struct azm_instance *inst)
 	unsigned int n;
 
 	mutex_lock(&azm_lock);
-	for_each_cpu(n, held)
-		if (cpus[n].leaving && cpus[n].inst == inst) {
-			c = &cpus[n];
-			c->leaving = false;
-			c->inst = NULL;
-			break;
-		}
+	for_each_cpu(n, held) if (cpus[n].leaving && cpus[n].inst == inst)
+	{
+		c = &cpus[n];
+		c->leaving = false;
+		c->inst = NULL;
+		break;
+	}
 	mutex_unlock(&azm_lock);
 	return c;
 }
@@ -612,8 +611,9 @@ static int on_prepare(unsigned int n)
 
 	if (!READ_ONCE(c->claimed) || READ_ONCE(c->welcome))
 		return 0;
-	pr_info_once("CPU %u is reserved: `azalea cores release %u` gives it back\n",
-		     n, n);
+	pr_info_once(
+	    "CPU %u is reserved: `azalea cores release %u` gives it back\n", n,
+	    n);
 	return -EBUSY;
 }
 
@@ -638,18 +638,20 @@ static int on_offline(unsigned int n)
 static int on_pm(struct notifier_block *nb, unsigned long what, void *arg)
 {
 	int ret = NOTIFY_DONE;
+	unsigned int n;
 
 	mutex_lock(&azm_lock);
 	switch (what) {
 	case PM_SUSPEND_PREPARE:
 	case PM_HIBERNATION_PREPARE:
 	case PM_RESTORE_PREPARE:
-		if (cpumask_empty(held)) {
-			suspending = true;
-		} else {
-			pr_info("no sleep while CPUs are reserved\n");
-			ret = NOTIFY_BAD;
-		}
+		for (n = 0; n < ncpus && cpus[n].state == AZM_LINUX; n++)
+			;
+		suspending = n == ncpus;
+		if (suspending)
+			break;
+		pr_info("no sleep while CPU %u is reserved\n", n);
+		ret = NOTIFY_BAD;
 		break;
 	case PM_POST_SUSPEND:
 	case PM_POST_HIBERNATION:
@@ -668,8 +670,7 @@ static int on_reboot(struct notifier_block *nb, unsigned long what, void *arg)
 
 	mutex_lock(&azm_lock);
 	going_down = true;
-	for_each_cpu(n, held)
-		azm_cpu_kill(&cpus[n]);
+	for_each_cpu(n, held) azm_cpu_kill(&cpus[n]);
 	mutex_unlock(&azm_lock);
 	return NOTIFY_DONE;
 }
@@ -781,8 +782,9 @@ void azm_cpus_exit(void)
 			continue;
 		/* Its memory goes: at least it must not execute there. */
 		azm_cpu_kill(c);
-		pr_warn("CPU %u stays off-line: write 1 to /sys/devices/system/cpu/cpu%u/online\n",
-			n, n);
+		pr_warn(
+		    "CPU %u stays off-line: write 1 to /sys/devices/system/cpu/cpu%u/online\n",
+		    n, n);
 	}
 	notifiers_remove();
 	hooks_clear();

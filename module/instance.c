@@ -350,8 +350,8 @@ static int core_start(struct azm_instance *inst, u32 core, struct azm_cpu *c)
 {
 	const struct azm_create *a = &inst->arg;
 	struct azm_core *k = &inst->cores[core];
-	int err = core_pin(k, a->core_base + core * a->core_stride,
-			   a->page_offset);
+	int err =
+	    core_pin(k, a->core_base + core * a->core_stride, a->page_offset);
 
 	if (err) {
 		azm_cpu_leave(c);

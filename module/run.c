@@ -71,8 +71,8 @@ static int fault_once(struct azm_instance *inst, u64 addr, u32 error,
 		return -EAGAIN;
 	}
 	answer = 0;
-	if (fault & (VM_FAULT_SIGBUS | VM_FAULT_HWPOISON |
-		     VM_FAULT_HWPOISON_LARGE)) {
+	if (fault &
+	    (VM_FAULT_SIGBUS | VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE)) {
 		answer = STUB_FAULT_BUS;
 	} else if (fault & VM_FAULT_OOM) {
 		/* Linux lets the instruction fault again; so does it here. */
@@ -146,6 +146,7 @@ static void account(struct azm_core *k, const struct azm_cpu *c)
 {
 	u64 busy = azm_cpu_busy(c);
 
+	k->look = jiffies + LOOK_AGAIN;
 	if (busy <= k->accounted)
 		return;
 	charge(mul_u64_u64_div_u64(busy - k->accounted, 1000000, tsc_khz));
@@ -190,16 +191,15 @@ static int wait_news(struct azm_instance *inst, struct azm_core *k,
 		     struct azm_cpu *c)
 {
 	while (!has_news(inst, c)) {
-		long left;
-
 		listen_here(c->block);
-		left = wait_event_interruptible_timeout(
-		    c->wait, has_news(inst, c), LOOK_AGAIN);
-		if (left < 0)
+		if (wait_event_interruptible_timeout(c->wait, has_news(inst, c),
+						     LOOK_AGAIN) < 0)
 			return -EINTR;
-		if (!left)
+		if (time_after_eq(jiffies, k->look))
 			account(k, c);
 	}
+	if (time_after_eq(jiffies, k->look))
+		account(k, c);
 	return 0;
 }
 

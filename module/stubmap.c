@@ -22,12 +22,12 @@
 #define TEXT_FLAGS  (_PAGE_PRESENT | _PAGE_ACCESSED)
 /* Uncached whatever the PAT says: Linux leaves that entry as it is. */
 #define MMIO_FLAGS (DATA_FLAGS | _PAGE_PCD | _PAGE_PWT)
-#define ENTRIES	   512
+#define ENTRIES    512
 
 static DEFINE_MUTEX(map_lock); /* upper levels of the stub's part */
 static LIST_HEAD(table_pages); /* all tables but those of instances */
-static u64 *park;	       /* top-level table of a parked CPU */
-static u64 *shared; /* its entries of 512 GiB; for all with LA57 */
+static u64 *park;              /* top-level table of a parked CPU */
+static u64 *shared;            /* its entries of 512 GiB; for all with LA57 */
 static struct page *stub_pages;
 static unsigned int stub_order;
 
@@ -162,7 +162,8 @@ void azm_map_exit(void)
 {
 	struct page *page, *next;
 
-	list_for_each_entry_safe(page, next, &table_pages, lru) {
+	list_for_each_entry_safe(page, next, &table_pages, lru)
+	{
 		list_del(&page->lru);
 		__free_page(page);
 	}
@@ -201,10 +202,9 @@ void azm_map_alias(struct azm_cpu *c, struct page *pages[2])
 	int i;
 
 	for (i = 0; i < 2; i++)
-		WRITE_ONCE(c->alias[i],
-			   pages ? __sme_set(page_to_phys(pages[i])) |
-				       DATA_FLAGS
-				 : 0);
+		WRITE_ONCE(
+		    c->alias[i],
+		    pages ? __sme_set(page_to_phys(pages[i])) | DATA_FLAGS : 0);
 }
 
 /* --- an instance's --- */
