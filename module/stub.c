@@ -344,13 +344,14 @@ static int64_t call_halt(struct azm_block *b, uint64_t deadline)
 	if (load(&az->pending))
 		return 0;
 	quiet_enter(b);
-	if (deadline < b->timer_at)
-		timer_arm(b, deadline);
 	for (;;) {
 		swap(&b->sleeps, 1);
 		if (load(&az->pending) || rdtsc() >= deadline)
 			break;
 		check_stop(b);
+		/* Each time: it may have fired early, or be too short. */
+		if (deadline < b->timer_at)
+			timer_arm(b, deadline);
 		hlt();
 	}
 	store(&b->sleeps, 0);
