@@ -82,6 +82,12 @@ struct azm_table {
 	u64 *entries; /* one each 512 GiB; top itself without LA57 */
 };
 
+/* What an instance has of a node's reserved memory: memory.c. */
+struct azm_lent {
+	u32 pages;  /* big ones */
+	u32 credit; /* of that, small ones that it has not used yet */
+};
+
 struct azm_instance {
 	struct mmu_notifier notifier;
 	struct mm_struct *mm;
@@ -93,6 +99,7 @@ struct azm_instance {
 	bool ended; /* tlb: cores were stopped, none may start */
 	bool lost;  /* a core is gone: the owner is to end */
 	struct work_struct settle;
+	struct azm_lent *lent; /* for each node */
 	struct azm_core cores[];
 };
 
@@ -152,6 +159,16 @@ int azm_instance_kick(struct azm_instance *inst, unsigned long core);
 /* --- run.c --- */
 
 int azm_run(struct azm_instance *inst, struct azm_run *arg);
+
+/* --- memory.c --- */
+
+int azm_memory_init(void);
+void azm_memory_exit(void);
+int azm_memory(struct azm_memory *arg);
+int azm_memory_new(struct azm_instance *inst);
+bool azm_memory_lend(struct azm_instance *inst, int node, u64 addr);
+void azm_memory_used(struct azm_instance *inst, int node, u64 addr, bool fresh);
+void azm_memory_return(struct azm_instance *inst);
 
 /* --- enter.S --- */
 

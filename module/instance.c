@@ -226,7 +226,12 @@ static struct azm_instance *instance_new(const struct azm_create *arg)
 	spin_lock_init(&inst->tlb);
 	INIT_WORK(&inst->settle, settle);
 	inst->notifier.ops = &notifier_ops;
+	if (azm_memory_new(inst)) {
+		kvfree(inst);
+		return NULL;
+	}
 	if (azm_table_init(&inst->table)) {
+		azm_memory_return(inst);
 		kvfree(inst);
 		return NULL;
 	}
@@ -237,6 +242,7 @@ static struct azm_instance *instance_new(const struct azm_create *arg)
 static void instance_delete(struct azm_instance *inst)
 {
 	put_pid(inst->pid);
+	azm_memory_return(inst);
 	azm_table_free(&inst->table);
 	kvfree(inst);
 }

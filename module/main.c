@@ -22,6 +22,7 @@ union azm_arg {
 	struct azm_run run;
 	struct azm_reserve reserve;
 	struct azm_info info;
+	struct azm_memory memory;
 };
 
 /* One instance a file: private_data, set once. */
@@ -45,9 +46,14 @@ static long do_admin(unsigned int cmd, union azm_arg *arg)
 {
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	if (cmd == AZM_RESERVE)
+	switch (cmd) {
+	case AZM_RESERVE:
 		return azm_cpu_reserve(&arg->reserve);
-	return azm_cpu_release(arg->reserve.cpu);
+	case AZM_RELEASE:
+		return azm_cpu_release(arg->reserve.cpu);
+	default:
+		return azm_memory(&arg->memory);
+	}
 }
 
 /* Only for the memory that it was created in: not a child's, nor after exec. */
@@ -78,6 +84,7 @@ static long dispatch(struct file *file, unsigned int cmd, union azm_arg *arg,
 		return do_create(file, &arg->create);
 	case AZM_RESERVE:
 	case AZM_RELEASE:
+	case AZM_MEMORY:
 		return do_admin(cmd, arg);
 	case AZM_INFO:
 		return azm_cpu_info(&arg->info);
@@ -143,15 +150,20 @@ static int __init azm_init(void)
 	err = azm_map_init();
 	if (err)
 		return err;
-	err = azm_cpus_init();
+	err = azm_memory_init();
 	if (err)
 		goto out_map;
+	err = azm_cpus_init();
+	if (err)
+		goto out_memory;
 	err = misc_register(&azm_device);
 	if (err)
 		goto out_cpus;
 	return 0;
 out_cpus:
 	azm_cpus_exit();
+out_memory:
+	azm_memory_exit();
 out_map:
 	azm_map_exit();
 	return err;
@@ -161,6 +173,7 @@ static void __exit azm_exit(void)
 {
 	misc_deregister(&azm_device);
 	azm_cpus_exit();
+	azm_memory_exit();
 	azm_map_exit();
 }
 

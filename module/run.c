@@ -48,19 +48,24 @@ static unsigned int fault_flags(u32 error)
  * One try, as arch/x86/mm/fault.c:do_user_addr_fault. 0 or STUB_FAULT_;
  * -EAGAIN: *flags say how to go on; -EINTR: a signal comes first.
  */
-static int fault_once(struct azm_instance *inst, u64 addr, u32 error,
-		      unsigned int *flags)
+static int fault_once(struct azm_instance *inst, const struct azm_cpu *c,
+		      u64 addr, u32 error, unsigned int *flags)
 {
+	const int node = cpu_to_node(c->cpu);
 	struct mm_struct *mm = inst->mm;
 	struct vm_area_struct *vma;
 	vm_fault_t fault;
 	int answer = STUB_FAULT_SEGV;
+	bool lend, fresh;
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	vma = azm_find_vma(mm, addr);
 	if (!vma || !access_ok_by_vma(vma, error))
 		goto out;
+	/* New memory, for a core that was reserved: so may be that memory. */
+	lend = !(error & X86_PF_PROT) && vma_is_anonymous(vma) && !c->forced;
+	fresh = lend && azm_memory_lend(inst, node, addr);
 	fault = handle_mm_fault(vma, addr, *flags, NULL);
 	if (fault & AZM_FAULT_COMPLETED)
 		return -EAGAIN; /* to copy the top-level entry */
@@ -80,6 +85,8 @@ static int fault_once(struct azm_instance *inst, u64 addr, u32 error,
 	} else if (fault & VM_FAULT_ERROR) {
 		answer = STUB_FAULT_SEGV;
 	} else {
+		if (lend)
+			azm_memory_used(inst, node, addr, fresh);
 		spin_lock(&inst->tlb);
 		azm_table_sync(&inst->table, mm, addr, addr + 1);
 		spin_unlock(&inst->tlb);
@@ -89,8 +96,10 @@ out:
 	return answer;
 }
 
-static int fault_serve(struct azm_instance *inst, u64 addr, u32 error)
+static int fault_serve(struct azm_instance *inst, const struct azm_cpu *c)
 {
+	const u64 addr = c->block->fault_addr;
+	const u32 error = c->block->fault_error;
 	unsigned int flags = fault_flags(error);
 	int answer;
 
@@ -98,7 +107,7 @@ static int fault_serve(struct azm_instance *inst, u64 addr, u32 error)
 	    (error & (X86_PF_RSVD | X86_PF_PK)) || !(error & X86_PF_USER))
 		return STUB_FAULT_SEGV;
 	do {
-		answer = fault_once(inst, addr, error, &flags);
+		answer = fault_once(inst, c, addr, error, &flags);
 		cond_resched();
 	} while (answer == -EAGAIN);
 	if (answer == -ENOMEM) {
@@ -218,7 +227,7 @@ static int serve(struct azm_instance *inst, struct azm_core *k,
 	smp_rmb(); /* request_seq, then what it announces */
 	switch (READ_ONCE(b->request)) {
 	case STUB_REQ_FAULT:
-		r = fault_serve(inst, b->fault_addr, b->fault_error);
+		r = fault_serve(inst, c);
 		if (r < 0)
 			return r;
 		answer(c, r);
