@@ -95,6 +95,8 @@ struct azm_start {
 	uint32_t core;
 	uint32_t cpu; /* AZM_ANY_CPU: any reserved for the caller and free */
 	uint64_t offline_ns, enter_ns; /* out: what it took */
+	int32_t node; /* out: the CPU's, or -1; Linux forgets it meanwhile */
+	uint32_t pad;
 };
 #define AZM_ANY_CPU 0xffffffffU
 
@@ -158,12 +160,15 @@ struct azm_info {
 #define AZM_RESERVE	  AZM_IOC(5, struct azm_reserve)
 #define AZM_RELEASE	  AZM_IOC(6, struct azm_reserve)
 #define AZM_INFO	  AZM_IOC(7, struct azm_info)
-/* AZM_MEMORY - CAP_SYS_ADMIN: hold pages of a node back for instances. */
+/*
+ * AZM_MEMORY - CAP_SYS_ADMIN: hold pages of a node back for instances on
+ * reserved cores. ENOMEM: not so much is free; EBUSY: less than what is lent.
+ */
 struct azm_memory {
 	uint32_t node;
 	uint32_t set;	/* 1: bytes is the new amount */
-	uint64_t bytes; /* in: multiple of 2 MiB; out: held back now */
-	uint64_t lent;	/* out: of the reservation, in use by instances */
+	uint64_t bytes; /* in: multiple of 2 MiB; out: what there is of it */
+	uint64_t lent;	/* out: of these, in use by instances */
 };
 #define AZM_MEMORY AZM_IOC(8, struct azm_memory)
 

@@ -402,6 +402,7 @@ int azm_instance_start(struct azm_instance *inst, struct azm_start *arg)
 	if (!err) {
 		err = core_start(inst, arg->core, c);
 		arg->cpu = c->cpu;
+		arg->node = cpu_to_node(c->cpu);
 	}
 	arg->enter_ns = ktime_get_ns() - from;
 	mutex_unlock(&inst->lock);

@@ -47,6 +47,7 @@ static const int own[] = {
 	AZ_SYS_mlock2,
 	AZ_SYS_munlock,
 	AZ_SYS_brk,
+	AZ_SYS_set_mempolicy,
 	/* threads and their signals */
 	AZ_SYS_exit,
 	AZ_SYS_exit_group,

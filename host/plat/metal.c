@@ -14,6 +14,7 @@
  * metal_start_core waits for that.
  */
 #include <errno.h>
+#include <linux/mempolicy.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -252,6 +253,20 @@ static const char *start_why(uint32_t cpu, int err)
 	return n > 0 ? why : NULL;
 }
 
+/*
+ * This thread faults in what the core touches first: that belongs on the
+ * core's node, wherever the thread is.
+ */
+static void prefer_node(int32_t node)
+{
+	unsigned long mask[1024 / 64] = { 0 };
+
+	if (node < 0 || node >= 1024)
+		return;
+	mask[node / 64] = 1UL << node % 64;
+	syscall(SYS_set_mempolicy, MPOL_PREFERRED, mask, 1024UL);
+}
+
 static int start_on(uint32_t core, uint32_t cpu)
 {
 	struct azm_start s = { .core = core, .cpu = cpu };
@@ -260,6 +275,7 @@ static int start_on(uint32_t core, uint32_t cpu)
 		if (errno != EINTR)
 			return -errno;
 	instance->host_cpu[core] = (uint16_t)cpu;
+	prefer_node(s.node);
 	if (core == 0) {
 		STATS->cpu_offline_ns = s.offline_ns;
 		STATS->cpu_enter_ns = s.enter_ns;
