@@ -28,6 +28,7 @@ static const struct az_call_desc calls[AZ_NR_CALLS] = { AZ_CALLS(DESC_ENTRY) };
 struct check_env check_env = {
 	.exe_fd = -1,
 	.mem_fd = -1,
+	.trace_fd = -1,
 	.mem = { guestmem_read, guestmem_write },
 };
 
@@ -37,6 +38,7 @@ int check_init(const struct az_boot *boot, const struct check_memory *mem)
 	check_env.fd_hi = boot->fd_hidden_hi;
 	check_env.exe_fd = boot->exe_fd;
 	check_env.mem_fd = boot->mem_fd;
+	check_env.trace_fd = boot->trace_fd;
 	if (mem) {
 		check_env.mem = *mem;
 		return 0;
@@ -85,6 +87,8 @@ bool check_fd_hidden(const struct checked_call *c, uint64_t fd)
 		return true;
 	if ((int32_t)n == check_env.mem_fd)
 		return !writes_text(c);
+	if ((int32_t)n == check_env.trace_fd)
+		return c->nr != AZ_SYS_write;
 	return (int32_t)n !=
 	       __atomic_load_n(&check_env.exe_fd, __ATOMIC_RELAXED);
 }

@@ -29,8 +29,9 @@
 
 struct check_env {
 	uint32_t fd_lo, fd_hi;
-	int32_t exe_fd; /* hidden, but for the unikernel itself to load */
-	int32_t mem_fd; /* hidden, but for the unikernel to write text */
+	int32_t exe_fd;   /* hidden, but for the unikernel itself to load */
+	int32_t mem_fd;   /* hidden, but for the unikernel to write text */
+	int32_t trace_fd; /* hidden, but for the unikernel to write to */
 	struct check_memory mem;
 };
 extern struct check_env check_env;

@@ -50,6 +50,7 @@ static void *test_malloc(size_t n)
 #define HIDDEN_FD 905 /* open, and the owner's */
 #define EXE_FD    906
 #define MEM_FD    907
+#define TRACE_FD  904
 #define GUEST     0x101100000000ULL /* mapped for the program */
 #define GUEST_LEN 0x100000ULL
 #define OWNER     (AZ_OWNER_BASE + 0x1000)
@@ -218,6 +219,16 @@ static void test_text(void)
 	   "not with a length that wraps");
 	ok(finish(internal(AZ_SYS_pread64, MEM_FD, GUEST, 8, GUEST)) == -EBADF,
 	   "and not read it");
+}
+
+static void test_trace(void)
+{
+	ok(finish(check(AZ_SYS_write, TRACE_FD, GUEST, 8)) == -EBADF,
+	   "where the trace goes is hidden from the program");
+	ok(finish(internal(AZ_SYS_write, TRACE_FD, GUEST, 8)) == 8,
+	   "the unikernel may write there");
+	ok(finish(internal(AZ_SYS_close, TRACE_FD)) == -EBADF,
+	   "and do nothing else with it");
 }
 
 static void test_internal(void)
@@ -644,7 +655,8 @@ static bool setup(void)
 	static struct az_boot boot = { .fd_hidden_lo = HIDDEN_LO,
 				       .fd_hidden_hi = HIDDEN_HI,
 				       .exe_fd = EXE_FD,
-				       .mem_fd = MEM_FD };
+				       .mem_fd = MEM_FD,
+				       .trace_fd = TRACE_FD };
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
 	int prot = PROT_READ | PROT_WRITE;
 
@@ -657,6 +669,7 @@ static bool setup(void)
 	dup2(0, HIDDEN_FD);
 	dup2(0, EXE_FD);
 	dup2(open("/proc/self/mem", O_RDWR), MEM_FD);
+	dup2(open("/dev/null", O_WRONLY), TRACE_FD);
 	return !check_init(&boot, NULL);
 }
 
@@ -671,6 +684,7 @@ int main(void)
 	test_hidden();
 	test_exe();
 	test_text();
+	test_trace();
 	test_internal();
 	test_iov();
 	test_msg();
