@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# shellcheck shell=dash
 # SPDX-License-Identifier: MIT
+# shellcheck shell=dash
 # init.sh - first process of the test machine: makes a root of the host's files.
 #
 # The host's root comes by virtiofs, never written to: an overlay in memory
