@@ -6,7 +6,8 @@
  * of its body (32 bits, little endian) and the body:
  *
  *	H	to agent: sixteen bytes, which come back as they are. A new
- *		client skips all that it reads before them
+ *		client skips all that it reads before them. Since it may have
+ *		changed files, the machine forgets their names first
  *	R	to agent: run a command. Words, each ended by a NUL: directory,
  *		K=V..., an empty one, arguments
  *	I	to agent: bytes for its standard input; none: the end
@@ -258,6 +259,21 @@ static void queue_input(const char *data, size_t size)
 	feed();
 }
 
+/* An overlay does not look again at names that its lower half dropped. */
+static void forget_names(void)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+
+	/* 4: say so in the log no more; 2: what has no memory of its own */
+	if (fd < 0 || write(fd, "4", 1) != 1)
+		die("drop_caches");
+	/* What was used lately survives the first time. */
+	for (int i = 0; i < 3; i++)
+		if (write(fd, "2", 1) != 1)
+			die("drop_caches");
+	close(fd);
+}
+
 /* 0 if the host went away. */
 static int serve(void)
 {
@@ -275,9 +291,10 @@ static int serve(void)
 	if (!read_all(body, size))
 		return 0;
 	body[size] = '\0';
-	if (head[0] == 'H')
+	if (head[0] == 'H') {
+		forget_names();
 		send_frame('H', body, size);
-	else if (head[0] == 'R' && !child)
+	} else if (head[0] == 'R' && !child)
 		run(body, size);
 	else if (head[0] == 'I')
 		queue_input(body, size);
