@@ -265,11 +265,11 @@ static void forget_names(void)
 	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
 
 	/* 4: say so in the log no more; 2: what has no memory of its own */
-	if (fd < 0 || write(fd, "4", 1) != 1)
+	if (fd < 0 || pwrite(fd, "4", 1, 0) != 1)
 		die("drop_caches");
-	/* What was used lately survives the first time. */
+	/* What was used lately survives the first times. */
 	for (int i = 0; i < 3; i++)
-		if (write(fd, "2", 1) != 1)
+		if (pwrite(fd, "2", 1, 0) != 1)
 			die("drop_caches");
 	close(fd);
 }
@@ -362,9 +362,10 @@ int main(int argc, char **argv)
 		if (polls[4].revents)
 			feed();
 		reap();
-		if ((polls[0].revents & POLLIN) && !serve())
+		/* poll() does not wait for a host that went away. */
+		if (polls[0].revents && !serve()) {
 			end_command();
-		else if (polls[0].revents & POLLHUP)
-			end_command(), usleep(100000);
+			usleep(BEAT_MS * 1000 / 10);
+		}
 	}
 }
