@@ -125,7 +125,7 @@ struct azm_block {
 	_Alignas(64) uint32_t cmd;
 	uint32_t notify_apicid; /* of the Linux CPU that hears of requests */
 	uint32_t notify_vector;
-	uint32_t pad1;
+	uint32_t hold; /* 1, with an IPI: wait, QUIET, until it is 0 */
 	/*
 	 * TLB: the module writes lo and hi, then adds 1 to flush_req, and if
 	 * state is RUN sends an IPI and waits until flush_done reaches it or

@@ -310,6 +310,7 @@ static void block_fill(struct azm_instance *inst, u32 core, struct azm_cpu *c)
 	b->core = core;
 	b->ncores = a->ncores;
 	b->notify = 0;
+	b->hold = 0;
 	b->answered = b->request_seq;
 	for (i = 0; i < a->ncores; i++) {
 		const struct azm_cpu *other = inst->cores[i].cpu;

@@ -246,11 +246,24 @@ static int serve(struct azm_instance *inst, struct azm_core *k,
 	}
 }
 
+/*
+ * As a virtual CPU, a core runs only while its thread is here: so what stops
+ * the thread (a signal, a debugger, a frozen cgroup) stops the program.
+ */
+static void hold(struct azm_cpu *c, u32 yes)
+{
+	if (READ_ONCE(c->block->hold) == yes)
+		return;
+	WRITE_ONCE(c->block->hold, yes);
+	azm_cpu_ipi(c);
+}
+
 static int run(struct azm_instance *inst, struct azm_core *k, u32 *reason)
 {
 	struct azm_cpu *c = k->cpu;
 	int r;
 
+	hold(c, 0);
 	if (k->in_call) {
 		k->in_call = false;
 		answer(c, 0);
@@ -260,6 +273,8 @@ static int run(struct azm_instance *inst, struct azm_core *k, u32 *reason)
 		if (!r)
 			r = serve(inst, k, c, reason);
 	} while (!r);
+	if (r < 0)
+		hold(c, 1);
 	account(k, c);
 	return r < 0 ? r : 0;
 }

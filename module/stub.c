@@ -283,6 +283,10 @@ static void quiet_enter(struct azm_block *b)
 static void quiet_leave(struct azm_block *b)
 {
 	check_stop(b);
+	while (load(&b->hold)) {
+		hlt();
+		check_stop(b);
+	}
 	b->idle_tsc += rdtsc() - b->idle_since;
 	store(&b->idle_since, 0);
 	swap(&b->state, STUB_RUN);
@@ -541,6 +545,10 @@ static void interrupt(struct azm_block *b, uint32_t vec, struct az_frame *f)
 	if (!(f->cs & 3))
 		return; /* from hlt, and that loop looks */
 	check_stop(b);
+	if (load(&b->hold)) {
+		quiet_enter(b);
+		quiet_leave(b);
+	}
 	flush(b);
 	store(&b->sync_done, load(&b->sync_req));
 	apply_kick(b, f);
