@@ -73,7 +73,7 @@ INSN(ud1, ".byte 0x0f, 0xb9, 0xc0")
 INSN(ud2, "ud2")
 INSN(into, ".byte 0xce")
 INSN(push_es, ".byte 0x06")
-INSN(daa, ".byte 0x27")
+INSN(bcd_adjust, ".byte 0x27")
 INSN(pusha, ".byte 0x60")
 INSN(aam, ".byte 0xd4, 0x0a")
 INSN(far_call_imm, ".byte 0x9a, 0, 0, 0, 0, 0x10, 0")
@@ -150,7 +150,7 @@ static const struct {
 	ROW(xsetbv),     ROW(xgetbv_bad),    ROW(monitor),
 	ROW(mwait),      ROW(rsm),           ROW(ud0),
 	ROW(ud1),        ROW(ud2),           ROW(into),
-	ROW(push_es),    ROW(daa),           ROW(pusha),
+	ROW(push_es),    ROW(bcd_adjust),    ROW(pusha),
 	ROW(aam),        ROW(far_call_imm),  ROW(far_jump_imm),
 	ROW(lock_nop),   ROW(lock_ud),       ROW(mov_to_cs),
 	ROW(mov_cr1),    ROW(mov_cr15),      ROW(long_insn),

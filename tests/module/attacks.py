@@ -72,13 +72,13 @@ def main():
     metal.load()
     taken = sorted(metal.online())[-3:]
     for cpu in taken:
-        metal.azm("reserve", cpu)
+        metal.reserve(cpu)
     neighbour = metal.Neighbour(taken[2])
     if tap.ok(not neighbour.problem(), "a neighbour computes"):
         attack_all(tap, args, set(taken[:2]), neighbour, log)
     tap.equal(neighbour.stop(), 0, "the neighbour was right to its end")
     for cpu in taken:
-        tap.equal(metal.error_of("release", cpu), "", f"CPU {cpu} goes back")
+        tap.equal(metal.error_of(metal.release, cpu), "", f"CPU {cpu} goes back")
         tap.ok(cpu in metal.online() and metal.usable(cpu),
                f"CPU {cpu} works for Linux")
     tap.equal(metal.unload(), "", "the module goes")

@@ -65,7 +65,7 @@ class Cycle:
         if self.forced:
             return
         for cpu in self.free:
-            metal.azm("reserve", cpu)
+            metal.reserve(cpu)
 
     def start_one(self):
         rng = self.rng
@@ -117,7 +117,7 @@ class Cycle:
         elif what == "online":
             self.check(not online_by_hand(running[0]), "on-line by hand")
         else:
-            error = metal.error_of(what, running[0])
+            error = metal.error_of(getattr(metal, what), running[0])
             self.check(error == "EBUSY", f"{what}: '{error}'")
         self.check(proc.poll() is None, "the instance ended of that")
 
@@ -129,7 +129,7 @@ class Cycle:
         verbs = ["reserve", "release"] if self.forced \
             else ["release", "reserve"]
         for verb in verbs:
-            error = metal.error_of(verb, cpu)
+            error = metal.error_of(getattr(metal, verb), cpu)
             self.check(not error, f"{verb} of CPU {cpu}: {error}")
         self.words.append("churn")
 
@@ -163,7 +163,7 @@ class Cycle:
         self.check(not bad, f"CPUs: {bad}")
         if not self.forced:
             for cpu in cpus:
-                error = metal.error_of("release", cpu)
+                error = metal.error_of(metal.release, cpu)
                 self.check(not error, f"release of CPU {cpu}: {error}")
         gone = set(cpus) - metal.online()
         self.check(not gone, f"not on-line: {gone}")

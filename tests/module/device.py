@@ -53,7 +53,7 @@ def fuzz(tap, log, cpus, seed, calls, nobody):
 def churn(tap, cpus, count):
     """A page lost by each of many instances, or CPUs taken, is seen."""
     for cpu in cpus:
-        metal.azm("reserve", cpu)
+        metal.reserve(cpu)
     argv = [metal.program("device"), "churn", str(cpus[0])]
     subprocess.run(argv + ["20"], check=True, timeout=metal.PATIENCE)
     before = metal.settle()
@@ -64,7 +64,7 @@ def churn(tap, cpus, count):
     tap.ok(more < count * 3, "without a page lost", f"{more} KiB")
     tap.say(f"{more} KiB more in use")
     for cpu in cpus:
-        tap.equal(metal.error_of("release", cpu), "", "their CPUs go back")
+        tap.equal(metal.error_of(metal.release, cpu), "", "their CPUs go back")
 
 
 def loading(tap, cpus):
@@ -72,7 +72,7 @@ def loading(tap, cpus):
                            capture_output=True)
     tap.ok(again.returncode != 0 and "exists" in again.stderr,
            "the module cannot be loaded twice", again.stderr)
-    metal.azm("reserve", cpus[0])
+    metal.reserve(cpus[0])
     tap.equal(metal.unload(), "", "it goes while a CPU is reserved")
     tap.ok(cpus[0] in metal.online() and metal.usable(cpus[0]),
            "and gives it back")
@@ -97,7 +97,7 @@ def sleeping(tap, cpus):
     if not kinds:
         tap.say("this kernel cannot suspend: not tried")
         return
-    metal.azm("reserve", cpus[0])
+    metal.reserve(cpus[0])
     try:
         with open("/sys/power/state", "w", encoding="ascii") as f:
             f.write("freeze" if "freeze" in kinds else kinds[0])
@@ -105,7 +105,7 @@ def sleeping(tap, cpus):
     except OSError as e:
         refused = str(e)
     tap.ok(refused, "no suspend while a CPU is reserved")
-    metal.azm("release", cpus[0])
+    metal.release(cpus[0])
 
 
 def main():
@@ -128,7 +128,7 @@ def main():
     for seed in range(1, args.seeds + 1):
         fuzz(tap, log, cpus, seed, args.calls, False)
     for cpu in cpus:
-        metal.azm("reserve", cpu, 65534)
+        metal.reserve(cpu, 65534)
     for seed in range(1, args.seeds + 1):
         fuzz(tap, log, cpus, seed, args.calls, True)
     tap.equal(metal.unload(), "", "the module goes")

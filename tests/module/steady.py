@@ -32,10 +32,10 @@ def main():
                        stdout=subprocess.PIPE, bufsize=0)
     tap.equal(metal.read_line(proc.stdout), "steady", "it computes")
     time.sleep(1)
-    before = metal.cpus()[cpus[1]]
+    before = metal.info(cpus[1])
     start = time.monotonic()
     time.sleep(args.seconds)
-    after = metal.cpus()[cpus[1]]
+    after = metal.info(cpus[1])
     length = time.monotonic() - start
     for name in COUNTERS:
         tap.equal(after[name] - before[name], 0,
