@@ -203,19 +203,19 @@ static void halt_for_ever(void)
 
 static void halt_storm(void)
 {
-	for (int i = 0; i < 20000; i++)
+	for (int i = 0; i < 4000; i++)
 		monitor(AZM_CALL_HALT, rnd() % 3 ? 0 : odd() % 100000);
 }
 
 static void timer_storm(void)
 {
-	for (int i = 0; i < 20000; i++)
+	for (int i = 0; i < 4000; i++)
 		monitor(AZM_CALL_TIMER, rnd() % 2 ? 0 : odd());
 }
 
 static void kick_storm(void)
 {
-	for (int i = 0; i < 20000; i++)
+	for (int i = 0; i < 4000; i++)
 		monitor(AZM_CALL_KICK, rnd() % 2 ? rnd() % 4 : odd());
 }
 
@@ -233,7 +233,7 @@ static void kick_war(void)
 
 	if (pthread_create(&t, NULL, kicker, NULL))
 		exit(4);
-	for (int i = 0; i < 20000; i++)
+	for (int i = 0; i < 4000; i++)
 		monitor(AZM_CALL_KICK, 1);
 	_exit(0);
 }
@@ -271,7 +271,7 @@ static void fs_odd(void)
 
 static void unknown_calls(void)
 {
-	for (int i = 0; i < 20000; i++) {
+	for (int i = 0; i < 4000; i++) {
 		uint64_t nr = AZM_CALL_HALT + 8 + rnd() % 1000;
 
 		monitor(rnd() % 2 ? nr : odd() | 1ULL << 31, odd());
