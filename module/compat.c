@@ -7,6 +7,8 @@
  */
 #include "compat.h"
 
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
 #include <linux/kprobes.h>
 
 #include "azm.h"
@@ -51,11 +53,40 @@ static const struct {
 	  offsetof(struct azm_symbols, cgroup_field), true },
 };
 
+/*
+ * Machines whose CPUs are not quite their own: page tables that are the
+ * hypervisor's (Xen PV), or exceptions that only Linux can handle (SEV-ES, TDX).
+ */
+static int machine_ok(void)
+{
+	const char *what = NULL;
+	u64 sev;
+
+	if (boot_cpu_has(X86_FEATURE_XENPV))
+		what = "a Xen PV guest";
+#ifdef X86_FEATURE_TDX_GUEST
+	if (boot_cpu_has(X86_FEATURE_TDX_GUEST))
+		what = "a TDX guest";
+#endif
+	/* Where there is no such register, there is no SEV, either. */
+	if (!rdmsrl_safe(MSR_AMD64_SEV, &sev) && sev & MSR_AMD64_SEV_ES_ENABLED)
+		what = "an SEV-ES guest";
+	if (!boot_cpu_has(X86_FEATURE_APIC))
+		what = "a machine without local APIC";
+	if (what)
+		pr_err("this is %s: its CPUs cannot be taken from Linux\n",
+		       what);
+	return what ? -EOPNOTSUPP : 0;
+}
+
 int azm_compat_init(void)
 {
 	lookup_fn *lookup = find_lookup();
 	unsigned int i;
+	int err = machine_ok();
 
+	if (err)
+		return err;
 	if (!lookup) {
 		pr_err(
 		    "this kernel does not let kprobes find kallsyms_lookup_name: cannot work with it\n");

@@ -101,8 +101,8 @@ check_shell()
 check_spelling()
 {
 	need codespell
-	# inout: of arguments; nd: mdoc's .Nd; tje: a jump after a tab; to and fro
-	tracked | xargs -0 codespell -L inout,nd,tje,fro
+	# inout: of arguments; ist: of a TSS; nd: mdoc's .Nd; tje: a jump after a tab; to and fro
+	tracked | xargs -0 codespell -L inout,ist,ists,nd,tje,fro
 }
 
 check_manuals()
