@@ -99,6 +99,17 @@ static void on_signal(int sig, siginfo_t *si, void *context)
 	errno = saved;
 }
 
+/*
+ * Linux is not to move pages towards who uses them: it would look for that by
+ * making them fault, on cores that are not where it thinks. It does not where
+ * there is a policy, and this one, which threads inherit, changes nothing else
+ * (mm/mempolicy.c:vma_policy_mof).
+ */
+static void numa_balancing_off(void)
+{
+	syscall(SYS_set_mempolicy, MPOL_LOCAL, NULL, 0UL);
+}
+
 static int metal_create(struct plat_instance *p, const char **why)
 {
 	const struct az_image_header *image = p->image;
@@ -122,6 +133,7 @@ static int metal_create(struct plat_instance *p, const char **why)
 	device = azm_open(why);
 	if (device < 0)
 		return device;
+	numa_balancing_off();
 	memcpy(c.restart, image->restart, sizeof(c.restart));
 	err =
 	    signals_take((uint64_t)on_signal, (uint64_t)metal_restorer, false);
