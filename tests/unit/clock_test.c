@@ -275,6 +275,45 @@ static void test_idle(void)
 	   "but by CLOCK_BOOTTIME");
 }
 
+/* Wait until clock_mono says `at`, as a core does. How often it woke. */
+static uint32_t wait_until(uint64_t at)
+{
+	uint32_t n = 0;
+
+	while (clock_mono() < at && ++n < 100) {
+		uint64_t until = clock_deadline(at), now = sim_tsc();
+
+		if (until > now)
+			pass((double)(until - now) * 1000 / sim.mhz);
+	}
+	return n;
+}
+
+static void test_deadlines(void)
+{
+	uint32_t woke = 0;
+	uint64_t late = 0;
+
+	start(2445, 1e-4, AZ_BOOT_TSC);
+	walk(5e9, 100000);
+	for (int i = 0; i < 400; i++) {
+		uint64_t at = clock_mono() + 1000 +
+			      random_below(1000000000) * (i % 40 ? 1ULL : 3600);
+
+		sim.ntp = (i / 100 - 1) * 250e-6;
+		woke = MAX(woke, wait_until(at));
+		late = MAX(late, clock_mono() - at);
+	}
+	ok(late < 2000, "a deadline of a core is never late, up to an hour");
+	ok(woke <= 6, "and it wakes but a few times before");
+	ok(wait_until(clock_mono()) == 0 &&
+	       clock_deadline(clock_mono() - 1000000) <= sim_tsc(),
+	   "a deadline that is over is now");
+	pass(1e9);
+	ok(clock_deadline(AZ_NO_DEADLINE - 1) > sim_tsc() + (1ULL << 50),
+	   "one that never comes is far");
+}
+
 static void test_steps(void)
 {
 	struct walk w;
@@ -469,6 +508,7 @@ int main(void)
 	test_bad_calibration();
 	test_ntp();
 	test_idle();
+	test_deadlines();
 	test_steps();
 	test_hiccups();
 	test_tsc_reset();
