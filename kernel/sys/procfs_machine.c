@@ -7,10 +7,13 @@
 #include "lib/string.h"
 #include "mm/mm.h"
 #include "sched/thread.h"
+#include "sched/timer.h"
 #include "sys/procfs.h"
 
-#define KIB         1024UL
-#define STAT_FIELDS 10 /* of a cpu line, proc(5) */
+#define KIB 1024UL
+#define STAT_FIELDS \
+	10 /* of a cpu line, proc(5): user, nice, system, idle, ... */
+#define TICK_NS 10000000ULL /* USER_HZ is 100 */
 
 /* The set of all cores of the instance. */
 static void all_cores(uint64_t set[AZ_MAX_CORES / 64])
@@ -85,6 +88,37 @@ static const char *cpuinfo_block(const char *s, uint32_t cpu, size_t *len)
 	return NULL;
 }
 
+/* Is this the line that begins with `key` and blanks? */
+static bool cpuinfo_is(const char *line, const char *key)
+{
+	size_t n = strlen(key);
+
+	return strncmp(line, key, n) == 0 && (line[n] == '\t');
+}
+
+/*
+ * A core whose CPU Linux has put off-line, and so does not describe: like the
+ * first one that is there, but for its number.
+ */
+static void cpuinfo_alike(struct text *t, const char *host, uint32_t core)
+{
+	const char *s = strchr(host, '\n'), *line;
+	size_t len;
+
+	s = s ? s + 1 : NULL;
+	while ((line = text_line(&s, &len)) && len) {
+		if (cpuinfo_is(line, "core id"))
+			text_printf(t, "core id\t\t: %u\n", core);
+		else if (cpuinfo_is(line, "apicid"))
+			text_printf(t, "apicid\t\t: %u\n", core);
+		else if (cpuinfo_is(line, "initial apicid"))
+			text_printf(t, "initial apicid\t: %u\n", core);
+		else
+			text_append(t, line, len + 1);
+	}
+	text_puts(t, "\n");
+}
+
 int make_cpuinfo(struct text *t, const struct vpath *v)
 {
 	struct text host = TEXT_EMPTY;
@@ -95,10 +129,11 @@ int make_cpuinfo(struct text *t, const struct vpath *v)
 		const char *block =
 		    cpuinfo_block(host.buf, BOOT->host_cpu[i], &len);
 
-		if (!block)
-			continue;
 		text_printf(t, "processor\t: %u\n", i);
-		text_append(t, block, len);
+		if (block)
+			text_append(t, block, len);
+		else
+			cpuinfo_alike(t, host.buf, i);
 	}
 	text_free(&host);
 	return err;
@@ -129,6 +164,21 @@ static bool stat_cpu_line(const char *s, uint32_t cpu,
 	return false;
 }
 
+/* Of a core: as Linux counts its CPU, or else as the unikernel does. */
+static void stat_core(const char *host, uint32_t core,
+		      uint64_t field[STAT_FIELDS])
+{
+	uint64_t all, busy;
+
+	if (stat_cpu_line(host, BOOT->host_cpu[core], field))
+		return;
+	memset(field, 0, STAT_FIELDS * sizeof(field[0]));
+	all = clock_mono() - STATS->start_mono_ns;
+	busy = MIN(STATS->core[core].busy_ns, all);
+	field[0] = busy / TICK_NS;
+	field[3] = (all - busy) / TICK_NS;
+}
+
 static void stat_print(struct text *t, const uint64_t field[STAT_FIELDS])
 {
 	for (int i = 0; i < STAT_FIELDS; i++)
@@ -142,16 +192,14 @@ static void stat_cpus(struct text *t, const char *host)
 	uint64_t field[STAT_FIELDS];
 
 	for (uint32_t i = 0; i < BOOT->ncores; i++) {
-		if (!stat_cpu_line(host, BOOT->host_cpu[i], field))
-			continue;
+		stat_core(host, i, field);
 		for (int k = 0; k < STAT_FIELDS; k++)
 			sum[k] += field[k];
 	}
 	text_puts(t, "cpu ");
 	stat_print(t, sum);
 	for (uint32_t i = 0; i < BOOT->ncores; i++) {
-		if (!stat_cpu_line(host, BOOT->host_cpu[i], field))
-			continue;
+		stat_core(host, i, field);
 		text_printf(t, "cpu%u", i);
 		stat_print(t, field);
 	}

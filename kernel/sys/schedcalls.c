@@ -9,6 +9,7 @@
  */
 #include "sys/schedcalls.h"
 
+#include <linux/fcntl.h>
 #include <linux/sched.h>
 #include <linux/sched/types.h>
 
@@ -21,6 +22,7 @@
 #include "sys/sys.h"
 #include "sys/text.h"
 
+#define F_OK           0
 #define PRIO_PROCESS   0
 #define PRIO_USER      2
 #define NICE_MIN       (-20)
@@ -66,28 +68,42 @@ int32_t nice_base(void)
 static uint8_t node_of[AZ_MAX_CORES];
 static uint32_t node_known;
 
-static void nodes_read(void)
+/*
+ * Is the CPU of a core on this node? One that Linux has put off-line is in no
+ * list, but has this link still.
+ */
+static bool is_on_node(uint32_t core, uint32_t node)
+{
+	char path[64];
+
+	fmt_format(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/node%u",
+		   BOOT->host_cpu[core], node);
+	return !host_call(AZ_SYS_faccessat, (uint64_t)AT_FDCWD, (uint64_t)path,
+			  F_OK, 0, 0, 0);
+}
+
+/* 0, or one more than the highest node; node 0 needs no question. */
+static uint32_t nodes_online(void)
 {
 	struct text online = TEXT_EMPTY;
+	uint32_t n = 0;
 
-	if (text_read_host(&online, "/sys/devices/system/node/online"))
-		return;
-	for (uint32_t node = 0; node < 256; node++) {
-		struct text cpus = TEXT_EMPTY;
-		char path[64];
-
-		if (!text_in_cpus_list(online.buf, node))
-			continue;
-		fmt_format(path, sizeof(path),
-			   "/sys/devices/system/node/node%u/cpulist", node);
-		if (!text_read_host(&cpus, path))
-			for (uint32_t i = 0; i < BOOT->ncores; i++)
-				if (text_in_cpus_list(cpus.buf,
-						      BOOT->host_cpu[i]))
-					node_of[i] = (uint8_t)node;
-		text_free(&cpus);
-	}
+	if (!text_read_host(&online, "/sys/devices/system/node/online"))
+		for (uint32_t node = 0; node < 256; node++)
+			if (text_in_cpus_list(online.buf, node))
+				n = node + 1;
 	text_free(&online);
+	return n;
+}
+
+static void nodes_read(void)
+{
+	uint32_t n = nodes_online();
+
+	for (uint32_t i = 0; i < BOOT->ncores; i++)
+		for (uint32_t node = n; node-- > 1;)
+			if (is_on_node(i, node))
+				node_of[i] = (uint8_t)node;
 }
 
 uint32_t core_node(uint32_t core)

@@ -185,6 +185,21 @@ void spin_wait(struct spinlock *l)
 	abort();
 }
 
+uint64_t clock_mono(void)
+{
+	return 50000000000ULL;
+}
+
+int mon_direct_ok(void)
+{
+	return 1;
+}
+
+int mon_sync_cores(void)
+{
+	return 0;
+}
+
 static void set_up(void)
 {
 	uint32_t ncpu = (uint32_t)sysconf(_SC_NPROCESSORS_CONF);
@@ -196,6 +211,12 @@ static void set_up(void)
 			 (uint64_t)-1, 0);
 	if (page < 0)
 		abort();
+	page = host_call(SYS_mmap, AZ_STATS_BASE, AZ_STATS_SIZE, 3,
+			 MAP_FIXED_ANY, (uint64_t)-1, 0);
+	if (page < 0)
+		abort();
+	STATS->start_mono_ns = 40000000000ULL;
+	STATS->core[0].busy_ns = 3000000000ULL;
 	BOOT->pid = (uint32_t)getpid();
 	BOOT->ncores = ncpu > 2 ? 2 : ncpu;
 	BOOT->clktck = 100;
@@ -510,6 +531,21 @@ static void test_machine(void)
 	ok(openat_(AT_FDCWD, want, 0) == -ENOENT, "one CPU more is not there");
 }
 
+static void test_offline(void)
+{
+	uint16_t cpu = BOOT->host_cpu[0];
+
+	BOOT->host_cpu[0] = 4000;
+	slurp("/proc/cpuinfo");
+	ok(strncmp(text, "processor\t: 0\nvendor_id", 23) == 0 &&
+	       has("\ncore id\t\t: 0\n"),
+	   "cpuinfo has a core that Linux does not see");
+	slurp("/proc/stat");
+	ok(has("\ncpu0 300 0 0 700 0 0 0 0 0 0\n"),
+	   "stat likewise, as the unikernel counts");
+	BOOT->host_cpu[0] = cpu;
+}
+
 static void test_lists(void)
 {
 	char want[32];
@@ -565,6 +601,7 @@ int main(void)
 	test_comm();
 	test_links();
 	test_machine();
+	test_offline();
 	test_lists();
 	test_hidden();
 	printf("1..%d\n", ntests);
