@@ -100,6 +100,7 @@ struct azm_instance {
 	bool lost;  /* a core is gone: the owner is to end */
 	struct work_struct settle;
 	struct azm_lent *lent; /* for each node */
+	struct list_head guard; /* guard.c */
 	struct azm_core cores[];
 };
 
@@ -169,6 +170,13 @@ int azm_memory_new(struct azm_instance *inst);
 bool azm_memory_lend(struct azm_instance *inst, int node, u64 addr);
 void azm_memory_used(struct azm_instance *inst, int node, u64 addr, bool fresh);
 void azm_memory_return(struct azm_instance *inst);
+
+/* --- guard.c --- */
+
+int azm_guard_init(void);
+void azm_guard_exit(void);
+/* azm_guard - from now on, or no longer, refuse to open its memory. */
+void azm_guard(struct azm_instance *inst, bool on);
 
 /* --- enter.S --- */
 

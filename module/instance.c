@@ -262,11 +262,13 @@ struct azm_instance *azm_instance_create(const struct azm_create *arg)
 		instance_delete(inst);
 		return ERR_PTR(err);
 	}
+	azm_guard(inst, true);
 	return inst;
 }
 
 void azm_instance_free(struct azm_instance *inst)
 {
+	azm_guard(inst, false);
 	/* Stops the cores, if the mm has not ended before. */
 	mmu_notifier_unregister(&inst->notifier, inst->mm);
 	flush_work(&inst->settle);

@@ -153,15 +153,20 @@ static int __init azm_init(void)
 	err = azm_memory_init();
 	if (err)
 		goto out_map;
-	err = azm_cpus_init();
+	err = azm_guard_init();
 	if (err)
 		goto out_memory;
+	err = azm_cpus_init();
+	if (err)
+		goto out_guard;
 	err = misc_register(&azm_device);
 	if (err)
 		goto out_cpus;
 	return 0;
 out_cpus:
 	azm_cpus_exit();
+out_guard:
+	azm_guard_exit();
 out_memory:
 	azm_memory_exit();
 out_map:
@@ -173,6 +178,7 @@ static void __exit azm_exit(void)
 {
 	misc_deregister(&azm_device);
 	azm_cpus_exit();
+	azm_guard_exit();
 	azm_memory_exit();
 	azm_map_exit();
 }

@@ -59,7 +59,7 @@ static const struct plat *plat;
 static struct plat_instance self;
 static struct az_image_header image;
 static uint32_t fd_hidden_lo, fd_hidden_hi;
-static int trace_fd = -1;
+static int trace_fd = -1, mem_fd = -1;
 static struct registry_info info;
 static int control_fd = -1;
 static int stats_fd = -1;
@@ -378,22 +378,18 @@ static void fds_fill(void)
 /*
  * The program's text is written through its owner's /proc/self/mem, which
  * means that of the process that opened it. Without it, sites go on trapping.
+ * On metal, nobody can open it once the instance has been created.
  */
-static int mem_open(void)
+static void mem_open(void)
 {
-	int fd = -1, err;
-
-	BOOT->mem_fd = -1;
+	mem_fd = -1;
 	if (BOOT->flags & AZ_BOOT_NOPATCH)
-		return 0;
+		return;
 	/* Registered once, by a process that has one thread: costs nothing. */
 	(void)syscall(SYS_membarrier,
 		      MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0,
 		      0);
-	fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
-	err = fd_hide(&fd);
-	BOOT->mem_fd = fd;
-	return err;
+	mem_fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
 }
 
 static int fds_hide(void)
@@ -420,7 +416,10 @@ static int fds_hide(void)
 	if (!err)
 		err = fd_hide(&trace_fd);
 	BOOT->trace_fd = trace_fd;
-	return err ? err : mem_open();
+	if (!err)
+		err = fd_hide(&mem_fd);
+	BOOT->mem_fd = mem_fd;
+	return err;
 }
 
 /* --- signals --- */
@@ -599,13 +598,15 @@ static int child_fds(void)
 	control_fd = registry_listen(name);
 	memcpy(info.name, name, sizeof(info.name));
 	info.pid = BOOT->pid;
+	mem_open();
 	err = child_plat();
 	if (!err)
 		err = fd_hide(&stats_fd);
 	if (!err && control_fd >= 0)
 		err = fd_hide(&control_fd);
 	if (!err)
-		err = mem_open();
+		err = fd_hide(&mem_fd);
+	BOOT->mem_fd = mem_fd;
 	if (!err)
 		err = check_init(BOOT, NULL);
 	setrlimit(RLIMIT_NOFILE, &was);
@@ -785,6 +786,7 @@ static int start(const struct instance_config *cfg, const sigset_t *blocked,
 	BOOT->time[0] = first;
 	memcpy(&BOOT->sig_blocked, blocked, sizeof(BOOT->sig_blocked));
 	BOOT->owner_signal = (uint64_t)owner_signal;
+	mem_open();
 	*what = "cannot create it";
 	err = plat->create(&self, why);
 	if (err)
