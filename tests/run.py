@@ -5,13 +5,15 @@ run.py - run the tests and say in one last line how many passed.
 
     tests/run.py [-j N] [-k TEXT]... [-v] [SUITE...]
 
-Suites: unit guest programs e2e fuzz (default: all).
+Suites: unit guest programs e2e fuzz metal (default: all), machine.
 
 unit      tests/unit/*_test.c, hosted, under ASan and UBSan; TAP
 guest     tests/guest/*.c: Linux programs, run natively and under Azalea
 programs  tests/programs/*.sh: unmodified programs, likewise
 e2e       tests/e2e/*.bats: the command line
 fuzz      tests/fuzz/*_fuzz.c: 20 seconds each
+metal     what tests/metal.list names, in a machine of its own: see metal.py
+machine   the same with all of guest, programs and tests/module; takes an hour
 
 A guest test or program passes under Azalea if stdout, stderr and status are
 what they are natively. Directives stand at the head of a source, one a line,
@@ -50,10 +52,13 @@ import threading
 import time
 import uuid
 
+import metal
+
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(TOP, "build", "tests")
 AZALEA = os.environ.get("AZALEA") or os.path.join(TOP, "build", "azalea")
-SUITES = ["unit", "guest", "programs", "e2e", "fuzz"]
+SUITES = ["unit", "guest", "programs", "e2e", "fuzz", "metal"]
+MORE_SUITES = ["machine"]
 FUZZ_SECONDS = int(os.environ.get("FUZZ_SECONDS", "20"))
 
 MODES = {
@@ -63,6 +68,8 @@ MODES = {
     "direct-2": ["--offload", "direct", "--cpus", "2"],
     "ring-1": ["--offload", "ring", "--cpus", "1"],
     "ring-2": ["--offload", "ring", "--cpus", "2"],
+    "metal-1": ["--plat", "metal", "--cpus", "1"],
+    "metal-2": ["--plat", "metal", "--cpus", "2"],
 }
 FIRST_MODES = "direct-2 ring-2 direct-1 ring-1"
 OTHER_MODES = "auto"
@@ -352,18 +359,34 @@ class Runner:
                 if self.wanted(name):
                     yield (self.guest, name, source, variant, modes, found)
 
+    @staticmethod
+    def compile_guest(target, source, variant, found):
+        compiler = VARIANTS[variant]
+        flags = [f for f in GUEST_FLAGS
+                 if compiler[0] != "g++" or f != "-std=gnu11"]
+        sources = [source] + [os.path.join(TOP, f)
+                              for f in words(found, "links")]
+        return compile_to(target, compiler + flags + words(found, "cflags") +
+                          sources + words(found, "ldlibs"), sources)
+
+    def compile_guests(self, names):
+        """Those of guest that are named, '' for all. '' or errors."""
+        errors = []
+        for _, name, source, variant, _, found in self.guest_tasks():
+            wanted = {"", name.removeprefix("guest/")} & set(names)
+            needs = [VARIANTS[variant][0]] + words(found, "needs")
+            if wanted and not missing_program(needs):
+                errors.append(self.compile_guest(
+                    os.path.join(BUILD, name), source, variant, found))
+        return "\n".join(filter(None, errors))
+
     def guest(self, name, source, variant, modes, found):
         compiler = VARIANTS[variant]
         why = missing_program([compiler[0]] + words(found, "needs"))
         if why:
             return self.report.add(name, "skip", why)
         target = os.path.join(BUILD, name)
-        flags = [f for f in GUEST_FLAGS
-                 if compiler[0] != "g++" or f != "-std=gnu11"]
-        sources = [source] + [os.path.join(TOP, f)
-                              for f in words(found, "links")]
-        error = compile_to(target, compiler + flags + words(found, "cflags") +
-                           sources + words(found, "ldlibs"), sources)
+        error = self.compile_guest(target, source, variant, found)
         if error:
             return self.report.add(name, "not ok", error)
         for case in found.get("run", [""]):
@@ -413,7 +436,7 @@ class Runner:
                 yield (self.program, "programs/" + file[:-3],
                        os.path.join(folder, file))
 
-    def program(self, name, script):
+    def program(self, name, script, modes=None):
         found = directives(script)
         why = missing_program(words(found, "needs"))
         if why:
@@ -426,7 +449,7 @@ class Runner:
             why = "no output: this test compares nothing"
         self.report.add(name + ":native", "not ok" if why else "ok", why,
                         native.seconds)
-        for mode in words(found, "modes", PROGRAM_MODES):
+        for mode in modes or words(found, "modes", PROGRAM_MODES):
             why = mode_missing(mode)
             if why:
                 self.report.add(f"{name}:{mode}", "skip", why)
@@ -630,7 +653,7 @@ def main():
     parser = argparse.ArgumentParser(
         description="Run the tests. See the head of this file.")
     parser.add_argument("suites", nargs="*", metavar="SUITE",
-                        help=" ".join(SUITES))
+                        help=" ".join(SUITES + MORE_SUITES))
     parser.add_argument("-j", "--jobs", type=int,
                         default=len(os.sched_getaffinity(0)))
     parser.add_argument("-k", action="append", default=[], metavar="TEXT",
@@ -639,19 +662,22 @@ def main():
     args = parser.parse_args()
     suites = args.suites or SUITES
     for suite in suites:
-        if suite not in SUITES:
-            parser.error(f"no suite '{suite}'; there are: {' '.join(SUITES)}")
-    if not os.access(AZALEA, os.X_OK) and set(suites) & {"guest", "programs",
-                                                         "e2e"}:
+        if suite not in SUITES + MORE_SUITES:
+            parser.error(f"no suite '{suite}'; there are: "
+                         f"{' '.join(SUITES + MORE_SUITES)}")
+    if not os.access(AZALEA, os.X_OK) and set(suites) - {"unit", "fuzz"}:
         sys.exit(f"run.py: {AZALEA} is missing: run `make` first")
     os.makedirs(BUILD, exist_ok=True)
     report = Report(args.verbose)
     runner = Runner(report, args.k)
     makers = {"unit": runner.unit_tasks, "guest": runner.guest_tasks,
               "programs": runner.program_tasks, "e2e": runner.e2e_tasks,
-              "fuzz": runner.fuzz_tasks}
+              "fuzz": runner.fuzz_tasks,
+              "metal": lambda: metal.tasks(report, runner, full=False),
+              "machine": lambda: metal.tasks(report, runner, full=True)}
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
+    os.environ["AZALEA_TEST_ID"] = RUN_ID  # of what metal.py starts, too
     start = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         for suite in suites:
