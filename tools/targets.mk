@@ -40,6 +40,8 @@ help:
 	@echo 'make benchmarks-metal  the same for metal, in a QEMU machine'
 	@echo 'make examples   $(B)/edge, the program of the demo; $(B)/web.azi'
 	@echo 'make deps       install the Debian packages for all of these'
+	@echo 'make install    into PREFIX, /usr/local [DESTDIR=]; the module, too,'
+	@echo '                if it was made; make uninstall'
 	@echo 'make clean      remove $(B)'
 	@echo 'V=1 shows commands; AZALEA_DEPS=skip installs no packages.'
 
@@ -59,6 +61,43 @@ module: | $(DEPS)
 	$(Q)ln -sf $(addprefix $(CURDIR)/,$(MODULE_SRC)) $(B)/module/
 	$(Q)$(MAKE) -s -C $(KDIR) M=$(abspath $(B)/module) AZ_TOP=$(CURDIR) \
 	    modules
+
+# --- installation --------------------------------------------------------------
+# All that belongs together stands in one folder, as in $(B): azalea looks for
+# module/azalea.ko beside itself, azalea-cc for all that it needs.
+PREFIX ?= /usr/local
+HOME_DIR := $(DESTDIR)$(PREFIX)/lib/azalea
+MAN_DIR := $(DESTDIR)$(PREFIX)/share/man
+COMPLETION := $(DESTDIR)$(PREFIX)/share/bash-completion/completions/azalea
+INSTALLED := $(DESTDIR)$(PREFIX)/bin/azalea $(DESTDIR)$(PREFIX)/bin/azalea-cc \
+	$(COMPLETION) $(patsubst docs/man/%,$(MAN_DIR)/man1/%, \
+	    $(wildcard docs/man/*.1)) \
+	$(patsubst docs/man/%,$(MAN_DIR)/man3/%,$(wildcard docs/man/*.3))
+
+.PHONY: install uninstall
+install: all
+	$(Q)install -d $(HOME_DIR)/lib $(HOME_DIR)/include/azalea \
+	    $(sort $(dir $(INSTALLED)))
+	$(Q)install -s $(B)/azalea $(HOME_DIR)
+	$(Q)install $(B)/azalea-cc $(HOME_DIR)
+	$(Q)cp -a $(B)/musl-include $(HOME_DIR)
+	$(Q)install -m 644 $(B)/lib/libazalea.a $(HOME_DIR)/lib
+	$(Q)install -m 644 lib/include/azalea/*.h $(HOME_DIR)/include/azalea
+	$(Q)ln -sf ../lib/azalea/azalea ../lib/azalea/azalea-cc \
+	    $(DESTDIR)$(PREFIX)/bin
+	$(Q)install -m 644 docs/man/*.1 $(MAN_DIR)/man1
+	$(Q)install -m 644 docs/man/*.3 $(MAN_DIR)/man3
+	$(Q)install -m 644 tools/azalea.bash-completion $(COMPLETION)
+	$(Q)if [ -e $(B)/module/azalea.ko ]; then \
+	    install -D -m 644 $(B)/module/azalea.ko \
+	        $(HOME_DIR)/module/azalea.ko; \
+	else \
+	    echo "without azalea.ko: make module builds it"; \
+	fi
+
+uninstall:
+	$(Q)rm -rf $(HOME_DIR)
+	$(Q)rm -f $(INSTALLED)
 
 # --- examples, demo, benches -------------------------------------------------
 # Ordinary Linux programs: they know nothing of Azalea.
