@@ -10,8 +10,8 @@
 #include "bench.h"
 
 #define JOB(kind, n, m)                                                    \
-	.how = BENCH_WALL, .unit = "ms", .cpus = (n) * (m), .copies = (n), \
-	.command = "%p/job " kind " " #m
+	.how = BENCH_WALL, .unit = "ms", .reserved = 1, .cpus = (n) * (m), \
+	.copies = (n), .command = "%p/job " kind " " #m
 
 const struct bench bench = {
 	.question = "What do several jobs at once cost, each on cores of its "

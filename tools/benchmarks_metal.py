@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT
 """benchmarks_metal.py - measure metal in a QEMU machine, write its page.
 
-    tools/benchmarks_metal.py [--only time|count] [--out FOLDER]
+    tools/benchmarks_metal.py [--keep] [NAME...]
 
 Boots one machine that counts instructions (tools/qemu_count.c), loads
-azalea.ko in it and has `azalea bench --plat metal` measure, first time, then
-instructions; both sides by turns in the same boot. Results go to
-build/machine/out as JSON and SVG, and from there into docs/.
+azalea.ko in it and has `azalea bench --plat metal` measure, both sides by turns
+in the same boot. Results go to build/machine/out as JSON and SVG, and from
+there, with those of earlier runs, into docs/. NAME is of the list below;
+default: all.
 """
 
 import argparse
@@ -25,22 +26,20 @@ CPUS = 8
 FLAGS = ["--name", "bench", "--cpus", str(CPUS), "--tcg"]
 SECONDS = 3000  # of one command; only a hang takes as long
 
-# Name of the result; options of `azalea bench`; benches. In order.
-TIME = [
-    ("claim", "-n 7 --duration 0.5", "claim"),
-    ("boot", "-n 5 --plot {out}/boot.svg", "boot"),
-    ("quiet", "-n 1 --duration 60", "quiet/interrupts"),
-    ("quiet2", "-n 1 --duration 5", "quiet/faults"),
-    ("cost", "-n 3",
-     "start/static getpid offload/umask,_ring offload/lseek,_ring "
-     "touch/256_MiB,_once pingpong/futex,_two"),
-]
-COUNT = [
-    ("calls", "-n 3", "getpid local"),
-    ("noise", "-n 2 --duration 0.3 --plot {out}/noise.svg",
-     "fwq ftq hourglass"),
-    ("mix", "-n 3 --plot {out}/mix.svg", "mix"),
-]
+# What there is: is it counted; options of `azalea bench`; benches. In order.
+RUNS = {
+    "noise": (True, "-n 2 --duration 0.2 --plot {out}/noise.svg",
+              "fwq ftq hourglass"),
+    "calls": (True, "-n 3 --duration 0.05", "getpid local"),
+    "quiet": (False, "-n 1 --duration 60", "quiet/interrupts"),
+    "quiet-events": (False, "-n 1 --duration 5", "quiet/faults"),
+    "boot": (True, "-n 3 --plot {out}/boot.svg", "boot"),
+    "claim": (False, "-n 5 --duration 0.1", "claim"),
+    "mix": (True, "-n 2 --plot {out}/mix.svg", "mix"),
+    "boot-time": (False, "-n 3", "boot/64 boot/1_core boot/6"),
+    "cost": (False, "-n 2",
+             "offload/umask,_ring touch/256_MiB,_once pingpong/futex,_two"),
+}
 PICTURES = ("boot", "noise", "mix")
 
 
@@ -53,9 +52,12 @@ def inside(script):
                    "sh", "-ec", script, check=False).returncode
 
 
+def result(name):
+    return os.path.join(OUT, f"metal-{name}.json")
+
+
 def bench(name, options, benches, count):
     """One run of `azalea bench`; its name for a case has _ for a blank."""
-    out = os.path.join(OUT, f"metal-{name}")
     words = [f"'{word.replace('_', ' ')}'" for word in benches.split()]
     options = options.format(out=OUT)
     if count:
@@ -65,7 +67,8 @@ def bench(name, options, benches, count):
             [ "$(cat $d/device)" != 0x1110 ] || counters=$d/resource2
         done
         build/azalea bench --plat metal -o json {options} {' '.join(words)} \
-            >{out}.json""")
+            >{result(name)}.new
+        mv {result(name)}.new {result(name)}""")
 
 
 def start():
@@ -80,17 +83,18 @@ def start():
         sys.exit("benchmarks_metal: azalea.ko does not load")
 
 
-def measure(only):
-    done, failed = [], []
-    for kind, runs in (("time", TIME), ("count", COUNT)):
-        for name, options, benches in runs if only in (None, kind) else ():
-            status = bench(name, options, benches, kind == "count")
-            (failed if status else done).append(name)
-    return done, failed
+def measure(names):
+    """Those that failed."""
+    failed = []
+    for name in names:
+        count, options, benches = RUNS[name]
+        if bench(name, options, benches, count):
+            failed.append(name)
+    return failed
 
 
-def publish(done):
-    """Pictures and figures into docs/."""
+def publish():
+    """Pictures and figures into docs/, with what earlier runs left."""
     pictures = []
     for name in PICTURES:
         try:
@@ -104,26 +108,28 @@ def publish(done):
                     lines[1])
     subprocess.run([f"{TOP}/tools/benchmarks.py", *pictures,
                     f"{TOP}/docs/benchmarks-metal.md",
-                    *(f"{OUT}/metal-{name}.json" for name in done)],
+                    *filter(os.path.exists, map(result, RUNS))],
                    check=True)
 
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("--only", choices=("time", "count"))
     parser.add_argument("--keep", action="store_true",
                         help="leave the page as it is")
+    parser.add_argument("name", nargs="*", help=" ".join(RUNS))
     args = parser.parse_args()
+    for name in set(args.name) - set(RUNS):
+        parser.error(f"{name}: no such run: there are {' '.join(RUNS)}")
     try:
         start()
-        done, failed = measure(args.only)
+        failed = measure(args.name or RUNS)
     finally:
         machine("stop", "--name", "bench", check=False)
         os.unlink(COUNTERS)
     if failed:
         sys.exit(f"benchmarks_metal: failed: {' '.join(failed)}")
     if not args.keep:
-        publish(done)
+        publish()
 
 
 if __name__ == "__main__":

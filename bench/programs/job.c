@@ -18,13 +18,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define COMPUTE  4000000 /* multiplications */
-#define MAPS     60
+#define COMPUTE  2000000 /* multiplications */
+#define MAPS     20
 #define MAP      ((size_t)256 << 10)
-#define FILES    60
+#define FILES    6
 #define CHUNK    4096
 #define CHUNKS   16
-#define MESSAGES 600
+#define MESSAGES 60
 #define PAGE     4096
 
 static int parts = 1; /* of each kind, only 1 / parts */

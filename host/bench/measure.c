@@ -523,7 +523,9 @@ static int run_one(const struct plan *p, struct run *run, struct result *r,
 	case HOW_WALL:
 		return run_command(p, run, r, side);
 	case HOW_FIRST:
-		return run_first(run, r, side);
+		/* Of instructions, all that it takes to the end. */
+		return p->counter ? run_command(p, run, r, side)
+				  : run_first(run, r, side);
 	case HOW_MEMORY:
 	case HOW_IDLE:
 	case HOW_INTERRUPTS:
@@ -619,7 +621,8 @@ static void cpus_last(const struct cpulist *all, unsigned int n,
 /* Is there a count of instructions in place of its time? */
 static bool case_counts(const struct bench_case *c)
 {
-	return c->how == HOW_SAMPLES || c->how == HOW_WALL || case_is_noise(c);
+	return c->how == HOW_SAMPLES || c->how == HOW_WALL ||
+	       c->how == HOW_FIRST || case_is_noise(c);
 }
 
 static int cpus_choose(const struct plan *p, struct result *r,

@@ -100,10 +100,10 @@ static void print_noise(const char *who, const struct side *s,
 /* What struct side's cpu is. */
 static const char *detail_name(const struct bench_case *c)
 {
-	if (c->how == HOW_FIRST)
-		return "  from there to the end";
-	return strcmp(c->unit, "ms") == 0 ? "  processor time"
-					  : "  the busiest CPU";
+	if (strcmp(c->unit, "ms") != 0)
+		return "  the busiest CPU";
+	return c->how == HOW_FIRST ? "  from there to the end"
+				   : "  processor time";
 }
 
 void report_row(const struct result *r)
@@ -222,9 +222,9 @@ static json_t *json_samples(const struct samples *s, bool pairs)
 
 static const char *detail_key(const struct bench_case *c)
 {
-	if (c->how == HOW_FIRST)
-		return "rest_ms";
-	return strcmp(c->unit, "ms") == 0 ? "processor_ms" : "busiest";
+	if (strcmp(c->unit, "ms") != 0)
+		return "busiest";
+	return c->how == HOW_FIRST ? "rest_ms" : "processor_ms";
 }
 
 /* Who executed the instructions, the mean of all runs. */
@@ -258,7 +258,7 @@ static json_t *json_side(const struct result *r, const struct side *s)
 					  json_samples(&s->cpu, false));
 		(void)json_object_set_new(o, detail_key(r->c), cpu);
 	}
-	if (r->c->how == HOW_WALL && s->part[COUNTER_USER] > 0)
+	if (s->part[COUNTER_USER] > 0)
 		(void)json_object_set_new(o, "parts", json_parts(s));
 	return o;
 }
