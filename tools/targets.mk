@@ -7,11 +7,11 @@
 # `make deps` looks again and installs for all goals.
 DEPS_SETS := build \
 	$(if $(filter demo examples lint,$(MAKECMDGOALS)),demo) \
-	$(if $(filter module,$(MAKECMDGOALS)),module) \
+	$(if $(filter module benchmarks-metal,$(MAKECMDGOALS)),module) \
 	$(if $(filter test test-%,$(MAKECMDGOALS)),test) \
 	$(if $(filter lint,$(MAKECMDGOALS)),lint) \
-	$(if $(filter bench bench-% benchmarks,$(MAKECMDGOALS)),bench) \
-	$(if $(filter machine,$(MAKECMDGOALS)),machine)
+	$(if $(filter bench bench-% benchmarks%,$(MAKECMDGOALS)),bench) \
+	$(if $(filter machine benchmarks-metal,$(MAKECMDGOALS)),machine)
 DEPS_NAME := $(shell echo $(DEPS_SETS) | tr ' ' '-')
 DEPS := $(B)/deps/$(DEPS_NAME)
 
