@@ -17,9 +17,9 @@ import sys
 
 import metal
 
-# How long an attack may go on by itself before it is shot. Not a limit that
-# anything is measured by.
-LENGTH = 4.0 * float(os.environ.get("TEST_SLOW", "1"))
+# How long an attack may go on, once it has begun, before it is shot. Not a
+# limit that anything is measured by.
+LENGTH = 3.0 * float(os.environ.get("TEST_SLOW", "1"))
 
 
 # What comes to an end by itself, and must have, for its words to be complete.
@@ -29,7 +29,9 @@ MUST_END = {"host_owner", "host_device", "tables", "unknown_calls",
 
 def one(tap, neighbour, log, cpus, name, seed):
     proc = metal.start([metal.program("hostile"), name, str(seed)], cpus,
-                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                       bufsize=0)
+    begun = metal.read_line(proc.stdout)
     try:
         out, _ = proc.communicate(
             timeout=metal.PATIENCE if name in MUST_END else LENGTH)
@@ -41,6 +43,8 @@ def one(tap, neighbour, log, cpus, name, seed):
         out, _ = proc.communicate(timeout=metal.PATIENCE)
     said = out.decode("utf-8", "replace")
     problems = []
+    if begun != "begun":
+        problems.append(f"it has not begun, but says '{begun}'")
     if end == "shot" and name in MUST_END:
         problems.append("it does not end")
     if "REACHED" in said or proc.returncode in (2, 3, 4, 125):

@@ -4,7 +4,8 @@
  * the owner, the module and whoever else is on the machine.
  *
  *	hostile list		the attacks, a line each
- *	hostile ATTACK SEED	make one; how it ends is nobody's business
+ *	hostile ATTACK SEED	make one, after the word "begun"; how it ends is
+ *				nobody's business
  *
  * A program shares its privilege level with the unikernel and can do all that
  * the unikernel can: that is granted. What it must not do is to outlive
@@ -783,6 +784,8 @@ int main(int argc, char **argv)
 	find_image();
 	for (i = 0; i < n; i++)
 		if (!strcmp(argv[1], attacks[i].name)) {
+			if (write(1, "begun\n", 6) != 6)
+				return 4;
 			attacks[i].fn();
 			return 0;
 		}
