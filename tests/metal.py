@@ -23,17 +23,18 @@ MODULE = os.path.join(TOP, "build", "module", "azalea.ko")
 OUT = os.path.join(TOP, "build", "machine", "out")
 AZALEA = os.path.join(TOP, "build", "azalea")
 PYTHON = "/usr/bin/python3"  # is in the machine, too
-# How much slower than here a test may be inside.
-SLOW = 4 * float(os.environ.get("TEST_SLOW", "1"))
-# For how long it starts tests, and how much more for all of them. A hang of
-# one ends earlier: it has a limit of its own.
-LIMIT = 75 * SLOW
+SLOW = float(os.environ.get("TEST_SLOW", "1"))
+MACHINE_SLOW = 4  # how much slower than here a test may be inside
+# For how many seconds it starts tests, and how much longer for all of them. A
+# test that hangs ends earlier: it has a limit of its own.
+LIMIT = 300 * SLOW
 FULL = 24
 MODES = {"guest": ["metal-1"], "programs": ["metal-1"]}
 ALL_MODES = ["metal-1", "metal-2"]
 CORES = "2-7"
 # A library that the scripts share.
 NOT_TESTS = {"metal.py"}
+MORE = {"cycles.py": ["--cycles", "200"], "attacks.py": ["--seeds", "5"]}
 
 
 def listed():
@@ -49,7 +50,8 @@ def everything():
     """All of guest and programs, and of module with its own defaults."""
     scripts = sorted(f for f in os.listdir(SCRIPTS) if f.endswith(".py")) \
         if os.path.isdir(SCRIPTS) else []
-    return [("module", f, []) for f in scripts if f not in NOT_TESTS] + \
+    return [("module", f, MORE.get(f, [])) for f in scripts
+            if f not in NOT_TESTS] + \
         [("guest", "", []), ("programs", "", [])]
 
 
@@ -109,10 +111,11 @@ def suite(_name, report, runner, chosen, full):
         return
     os.makedirs(OUT, exist_ok=True)
     results = os.path.join(OUT, uuid.uuid4().hex + ".json")
-    argv = [PYTHON, MACHINE, "run", "--check-log", "--timeout",
-            str(LIMIT * (FULL if full else 1) + 150 * SLOW),
-            "--env", f"TEST_SLOW={SLOW}", "--", PYTHON,
-            os.path.abspath(__file__), results] + \
+    limit = LIMIT * (FULL if full else 1)
+    argv = [PYTHON, MACHINE, "run", "--check-log",
+            "--timeout", str(limit + 240 * SLOW),
+            "--env", f"TEST_SLOW={SLOW * MACHINE_SLOW}", "--", PYTHON,
+            os.path.abspath(__file__), results, str(limit)] + \
         (["--full"] if full else []) + \
         [word for text in runner.filters for word in ("-k", text)]
     start = time.monotonic()
@@ -227,7 +230,7 @@ def inside(argv):
     chosen = everything() if full else listed()
     filters = [argv[i + 1] for i, word in enumerate(argv) if word == "-k"]
     runner = tests.Runner(results, filters)
-    clock = Clock(results, LIMIT * (FULL if full else 1))
+    clock = Clock(results, float(argv[1]))
     for kind, name, args in chosen:
         if kind == "module":
             script(runner, clock, tests.execute, name, args)

@@ -233,12 +233,12 @@ machine: $(B)/azalea | $(DEPS)
 
 # --- tests and checks --------------------------------------------------------
 # make test [TESTFLAGS='-v -k NAME -j N']; test-SUITE runs one of the suites
-# unit, guest, programs, e2e, fuzz.
-.PHONY: test lint $(addprefix test-,unit guest programs e2e fuzz)
+# unit, guest, programs, e2e, fuzz, metal; test-machine: see tests/metal.py.
+.PHONY: test lint $(addprefix test-,unit guest programs e2e fuzz metal machine)
 test: $(B)/azalea
 	$(Q)tests/run.py $(TESTFLAGS)
 
-test-guest test-programs test-e2e: test-%: $(B)/azalea
+test-guest test-programs test-e2e test-metal test-machine: test-%: $(B)/azalea
 	$(Q)tests/run.py $(TESTFLAGS) $*
 
 test-unit test-fuzz: test-%: $(GEN)
