@@ -655,6 +655,15 @@ static void serve_fork(void)
 	__atomic_store_n(&BOOT->fork_want, 0, __ATOMIC_RELEASE);
 }
 
+/* Nobody is to wait for it: kernel/sched/stop.c:stop_cores. */
+static void core_does_not_start(uint32_t i)
+{
+	struct az_core *az =
+	    (struct az_core *)(AZ_CORE_BASE + i * AZ_CORE_STRIDE);
+
+	__atomic_store_n(&az->started, 0, __ATOMIC_SEQ_CST);
+}
+
 static void start_more_cores(void)
 {
 	uint32_t want = __atomic_load_n(&BOOT->want_cores, __ATOMIC_SEQ_CST);
@@ -665,6 +674,8 @@ static void start_more_cores(void)
 		const char *why = NULL;
 		int err = plat->start_core(cores_started, &why);
 
+		if (err)
+			core_does_not_start(cores_started);
 		/* Cores that nobody asked for by number may be others' now. */
 		if (err && (err != -EBUSY || self.cpus_given))
 			error_say("core %u does not start: %s", cores_started,
