@@ -3,7 +3,8 @@
  * compat.c - symbols that Linux has, but does not export.
  *
  * kprobes know the address of any function, so also of the one that knows
- * those of all symbols (kernel/kprobes.c:kprobe_addr).
+ * those of all symbols (kernel/kprobes.c:kprobe_addr). A probe stands behind an
+ * ENDBR, if there is one; as azm_call goes there, that is as good.
  */
 #include "compat.h"
 
@@ -23,16 +24,14 @@
 
 struct azm_symbols azm_sym;
 
-typedef unsigned long lookup_fn(const char *name);
-
-static lookup_fn *find_lookup(void)
+static u64 find_lookup(void)
 {
 	struct kprobe probe = { .symbol_name = "kallsyms_lookup_name" };
-	lookup_fn *fn;
+	u64 fn;
 
 	if (register_kprobe(&probe))
-		return NULL;
-	fn = (lookup_fn *)probe.addr;
+		return 0;
+	fn = (u64)probe.addr;
 	unregister_kprobe(&probe);
 	return fn;
 }
@@ -51,6 +50,9 @@ static const struct {
 	  true },
 	{ "__cgroup_account_cputime_field",
 	  offsetof(struct azm_symbols, cgroup_field), true },
+	{ "lock_mm_and_find_vma", offsetof(struct azm_symbols, lock_vma),
+	  true },
+	{ "expand_stack", offsetof(struct azm_symbols, expand_stack), true },
 };
 
 /*
@@ -81,7 +83,7 @@ static int machine_ok(void)
 
 int azm_compat_init(void)
 {
-	lookup_fn *lookup = find_lookup();
+	const u64 lookup = find_lookup();
 	unsigned int i;
 	int err = machine_ok();
 
@@ -93,7 +95,7 @@ int azm_compat_init(void)
 		return -EOPNOTSUPP;
 	}
 	for (i = 0; i < ARRAY_SIZE(symbols); i++) {
-		unsigned long addr = lookup(symbols[i].name);
+		u64 addr = azm_call(lookup, (u64)symbols[i].name, 0, 0);
 
 		if (!addr && !symbols[i].optional) {
 			pr_err(
@@ -101,7 +103,7 @@ int azm_compat_init(void)
 			    symbols[i].name);
 			return -EOPNOTSUPP;
 		}
-		*(unsigned long *)((char *)&azm_sym + symbols[i].offset) = addr;
+		*(u64 *)((char *)&azm_sym + symbols[i].offset) = addr;
 	}
 	if (*azm_sym.platform_ipi) {
 		pr_err("another driver has the platform interrupt\n");

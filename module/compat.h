@@ -11,18 +11,24 @@
 #include <linux/mmu_notifier.h>
 #include <linux/version.h>
 
-struct cgroup;
-
-/* Functions and variables that azm_compat_init looks up. */
+/*
+ * What azm_compat_init looks up. Functions are for azm_call alone.
+ */
 struct azm_symbols {
-	void (*play_dead_common)(void);
+	u64 play_dead_common;
 	void (**platform_ipi)(void);
 	/* These may be missing. */
 	struct cpumask *booted_once;
-	void (*cgroup_time)(struct cgroup *, u64);
-	void (*cgroup_field)(struct cgroup *, int, u64);
+	u64 cgroup_time, cgroup_field;
+	u64 lock_vma, expand_stack;
 };
 extern struct azm_symbols azm_sym;
+
+/*
+ * azm_call - fn(a, b, c), for functions that nothing in Linux calls by pointer:
+ * an indirect branch there is a #CP with CONFIG_X86_KERNEL_IBT (SDM 1, 17.3).
+ */
+u64 azm_call(u64 fn, u64 a, u64 b, u64 c);
 
 /* azm_compat_init - 0; or -EOPNOTSUPP, and the log says what is missing. */
 int azm_compat_init(void);
@@ -57,20 +63,27 @@ static inline long azm_pin(unsigned long addr, struct page **page)
 }
 
 /*
- * The VMA of addr, or NULL; a stack grows. mmap_lock is held for reading.
- * From 6.5 on growing wants it for writing, and is not exported: a stack of
- * that kind then grows only from calls that Linux makes.
+ * The VMA of addr with mmap_lock held for reading, or NULL without it. A stack
+ * grows. How has changed with "mm: always expand the stack with the mmap write
+ * lock held" (6.5, and most stable series before it), so not by version.
  */
-static inline struct vm_area_struct *azm_find_vma(struct mm_struct *mm,
+static inline struct vm_area_struct *azm_lock_vma(struct mm_struct *mm,
 						  unsigned long addr)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
-	return vma_lookup(mm, addr);
-#else
-	struct vm_area_struct *vma = find_vma(mm, addr);
+	struct vm_area_struct *vma;
 
-	return vma && vma->vm_start <= addr ? vma : NULL;
-#endif
+	if (azm_sym.lock_vma)
+		return (void *)azm_call(azm_sym.lock_vma, (u64)mm, addr, 0);
+	if (mmap_read_lock_killable(mm))
+		return NULL;
+	vma = find_vma(mm, addr);
+	if (vma && vma->vm_start > addr &&
+	    (!(vma->vm_flags & VM_GROWSDOWN) || !azm_sym.expand_stack ||
+	     (int)azm_call(azm_sym.expand_stack, (u64)vma, addr, 0)))
+		vma = NULL;
+	if (!vma)
+		mmap_read_unlock(mm);
+	return vma;
 }
 
 #endif

@@ -162,7 +162,7 @@ static void azm_play_dead(void)
 		linux_play_dead();
 		return;
 	}
-	azm_sym.play_dead_common();
+	azm_call(azm_sym.play_dead_common, 0, 0, 0);
 	set_debugreg(0UL, 7);
 	lapic_init();
 	mitigations_off();

@@ -58,10 +58,10 @@ static int fault_once(struct azm_instance *inst, const struct azm_cpu *c,
 	int answer = STUB_FAULT_SEGV;
 	bool lend, fresh;
 
-	if (mmap_read_lock_killable(mm))
-		return -EINTR;
-	vma = azm_find_vma(mm, addr);
-	if (!vma || !access_ok_by_vma(vma, error))
+	vma = azm_lock_vma(mm, addr);
+	if (!vma)
+		return fatal_signal_pending(current) ? -EINTR : answer;
+	if (!access_ok_by_vma(vma, error))
 		goto out;
 	/* New memory, for a core that was reserved: so may be that memory. */
 	lend = !(error & X86_PF_PROT) && vma_is_anonymous(vma) && !c->forced;
@@ -144,8 +144,8 @@ static void charge(u64 ns)
 	group = task_dfl_cgroup(t);
 	if (azm_sym.cgroup_time && azm_sym.cgroup_field &&
 	    cgroup_parent(group)) {
-		azm_sym.cgroup_time(group, ns);
-		azm_sym.cgroup_field(group, CPUTIME_USER, ns);
+		azm_call(azm_sym.cgroup_time, (u64)group, ns, 0);
+		azm_call(azm_sym.cgroup_field, (u64)group, CPUTIME_USER, ns);
 	}
 	rcu_read_unlock();
 	local_irq_restore(flags);
