@@ -473,6 +473,7 @@ static void environment_set(const struct plan *p, const struct result *r,
 	const unsigned int cpu = cpulist_next(&run->cores, 0);
 	char text[PATH_MAX + 16];
 
+	// NOLINTBEGIN(concurrency-mt-unsafe): there is one thread
 	(void)snprintf(text, sizeof(text), "%u", cpu);
 	(void)setenv("AZALEA_BENCH_CPU", text, 1);
 	(void)setenv("AZALEA_BENCH_SIDE", side ? "azalea" : "linux", 1);
@@ -487,6 +488,7 @@ static void environment_set(const struct plan *p, const struct result *r,
 		(void)setenv("AZALEA_OPTS", text, 1);
 	else
 		(void)unsetenv("AZALEA_OPTS");
+	// NOLINTEND(concurrency-mt-unsafe)
 }
 
 static void run_make(struct run *run, const struct plan *p,

@@ -229,7 +229,9 @@ static void histogram_axes(FILE *f, const struct result *r)
 	int side, b;
 
 	for (side = 0; side < 2; side++) {
-		range_widen(&length, r->side[side].stats.max);
+		/* There may be no detour at all. */
+		if (r->side[side].stats.n)
+			range_widen(&length, r->side[side].stats.max);
 		histogram(&r->side[side], bin);
 		for (b = 0; b < BIN_LAST - BIN_FIRST; b++)
 			if (bin[b] > 0)
