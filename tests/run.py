@@ -13,7 +13,7 @@ programs  tests/programs/*.sh: unmodified programs, likewise
 e2e       tests/e2e/*.bats: the command line
 fuzz      tests/fuzz/*_fuzz.c: 20 seconds each
 metal     what tests/metal.list names, in a machine of its own: see metal.py
-machine   the same with all of guest, programs and tests/module; takes an hour
+machine   the same with all of guest, programs and tests/module; an hour or more
 
 A guest test or program passes under Azalea if stdout, stderr and status are
 what they are natively. Directives stand at the head of a source, one a line,
