@@ -227,8 +227,12 @@ docs/syscalls.md: abi/syscall.tbl tools/gencalls.py
 all: docs/syscalls.md
 
 # --- the test machine ---------------------------------------------------------
+$(B)/machine/agent: tools/qemu/agent.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PCFLAGS) -static -o $@ $<
+
 .PHONY: machine
-machine: $(B)/azalea | $(DEPS)
+machine: $(B)/azalea $(B)/machine/agent | $(DEPS)
 	$(Q)tools/machine shell $(MACHINEFLAGS)
 
 # --- tests and checks --------------------------------------------------------

@@ -51,19 +51,18 @@ static char *pending;
 static size_t npending;
 static int input_ends;
 
-static char *default_env[] = {
+static const char *const environment[] = {
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 	"HOME=/root",
 	"TERM=linux",
 	"LANG=C.UTF-8",
 	"AZALEA_MACHINE=1",
-	NULL,
 };
+#define NENVIRONMENT (sizeof(environment) / sizeof(environment[0]))
 
 static void die(const char *what)
 {
-	fprintf(stderr, "agent: %s: %s; the machine stops\n", what,
-		strerror(errno));
+	dprintf(2, "agent: %s: %m; the machine stops\n", what);
 	reboot(RB_POWER_OFF);
 	_exit(1);
 }
@@ -120,39 +119,59 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-/* In the child: become the command in `words`. */
-static _Noreturn void become(char *words, size_t size, int fds[3])
+static void take_signals(void)
 {
-	char **argv = calloc(size + 1, sizeof(*argv));
-	char *end = words + size, *dir = words, *at = words;
-	size_t n = 0;
-	int in_args = 0;
 	sigset_t none;
 
 	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Ours, with the `n` words of `more` in front: of two, the first counts. */
+static char **make_environment(char **more, size_t n)
+{
+	char **env = calloc(n + NENVIRONMENT + 1, sizeof(*env));
+
+	if (!env)
+		die("memory");
+	for (size_t i = 0; i < n; i++)
+		env[i] = more[i];
+	for (size_t i = 0; i < NENVIRONMENT; i++)
+		env[n + i] = strdup(environment[i]);
+	return env;
+}
+
+/* In the child: become the command in `words`. */
+static _Noreturn void become(char *words, size_t size, const int fds[3])
+{
+	char **argv = calloc(size + 1, sizeof(*argv));
+	char **more = calloc(size + 1, sizeof(*more));
+	char *end = words + size, *at = words + strlen(words) + 1;
+	size_t nargs = 0, nmore = 0;
+	int in_args = 0;
+
+	if (!argv || !more)
+		die("memory");
+	take_signals();
 	setsid();
 	for (int i = 0; i < 3; i++)
 		dup2(fds[i], i);
-	for (int fd = 3; fd < 64; fd++)
-		close(fd);
-	environ = default_env;
-	for (at += strlen(at) + 1; at < end; at += strlen(at) + 1) {
+	close_range(3, ~0U, 0);
+	for (; at < end; at += strlen(at) + 1) {
 		if (in_args)
-			argv[n++] = at;
+			argv[nargs++] = at;
 		else if (*at)
-			putenv(at);
+			more[nmore++] = at;
 		else
 			in_args = 1;
 	}
-	if (chdir(dir)) {
-		fprintf(stderr, "machine: %s: %s\n", dir, strerror(errno));
+	if (chdir(words)) {
+		dprintf(2, "machine: %s: %m\n", words);
 		_exit(125);
 	}
-	if (n)
-		execvp(argv[0], argv);
-	fprintf(stderr, "machine: %s: %s\n", n ? argv[0] : "no command",
-		strerror(errno));
+	if (nargs)
+		execvpe(argv[0], argv, make_environment(more, nmore));
+	dprintf(2, "machine: %s: %m\n", nargs ? argv[0] : "no command");
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
@@ -305,24 +324,25 @@ static int serve(void)
 
 static void start_shell(const char *dir)
 {
-	sigset_t none;
+	static char name[] = "sh", interactive[] = "-i";
+	char *argv[] = { name, interactive, NULL };
+	char **env;
 	int fd;
 
 	shell = fork();
 	if (shell)
 		return;
 	setsid();
-	fd = open("/dev/ttyS0", O_RDWR);
+	fd = open("/dev/ttyS0", O_RDWR | O_CLOEXEC);
 	if (fd < 0 || chdir(dir))
 		_exit(1);
 	ioctl(fd, TIOCSCTTY, 1);
 	for (int i = 0; i < 3; i++)
 		dup2(fd, i);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	environ = default_env;
-	execlp("bash", "bash", "-i", NULL);
-	execlp("sh", "sh", "-i", NULL);
+	take_signals();
+	env = make_environment(NULL, 0);
+	execvpe("bash", argv, env);
+	execvpe("sh", argv, env);
 	_exit(127);
 }
 
@@ -334,8 +354,8 @@ int main(int argc, char **argv)
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	port = open(PORT, O_RDWR | O_CLOEXEC);
 	if (port < 0)
