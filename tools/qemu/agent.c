@@ -127,17 +127,31 @@ static void take_signals(void)
 	pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Ours, with the `n` words of `more` in front: of two, the first counts. */
+static int same_name(const char *a, const char *b)
+{
+	size_t n = strcspn(a, "=");
+
+	return strcspn(b, "=") == n && memcmp(a, b, n) == 0;
+}
+
+/* The `n` words of `more`, and those of ours that are not among them. */
 static char **make_environment(char **more, size_t n)
 {
 	char **env = calloc(n + NENVIRONMENT + 1, sizeof(*env));
+	size_t at = n;
 
 	if (!env)
 		die("memory");
 	for (size_t i = 0; i < n; i++)
 		env[i] = more[i];
-	for (size_t i = 0; i < NENVIRONMENT; i++)
-		env[n + i] = strdup(environment[i]);
+	for (size_t i = 0; i < NENVIRONMENT; i++) {
+		size_t j = 0;
+
+		while (j < n && !same_name(more[j], environment[i]))
+			j++;
+		if (j == n)
+			env[at++] = strdup(environment[i]);
+	}
 	return env;
 }
 
