@@ -134,8 +134,8 @@ struct azm_info {
 	uint32_t cpu; /* in */
 	uint32_t state;
 	uint32_t uid, gid;
-	int32_t pid;	 /* of the owner, or 0 */
-	uint32_t core;	 /* which of its cores */
+	int32_t pid;     /* of the owner, or 0 */
+	uint32_t core;   /* which of its cores */
 	uint32_t forced; /* reserved by AZM_START for one instance */
 	/*
 	 * Where it is: topology_physical_package_id, topology_core_id. Linux
@@ -153,22 +153,22 @@ struct azm_info {
 };
 
 #define AZM_IOC(nr, type) _IOWR(0xa5, nr, type)
-#define AZM_CREATE	  AZM_IOC(1, struct azm_create)
-#define AZM_START	  AZM_IOC(2, struct azm_start)
-#define AZM_RUN		  AZM_IOC(3, struct azm_run)
-#define AZM_KICK	  _IO(0xa5, 4) /* argument: core */
-#define AZM_RESERVE	  AZM_IOC(5, struct azm_reserve)
-#define AZM_RELEASE	  AZM_IOC(6, struct azm_reserve)
-#define AZM_INFO	  AZM_IOC(7, struct azm_info)
+#define AZM_CREATE        AZM_IOC(1, struct azm_create)
+#define AZM_START         AZM_IOC(2, struct azm_start)
+#define AZM_RUN           AZM_IOC(3, struct azm_run)
+#define AZM_KICK          _IO(0xa5, 4) /* argument: core */
+#define AZM_RESERVE       AZM_IOC(5, struct azm_reserve)
+#define AZM_RELEASE       AZM_IOC(6, struct azm_reserve)
+#define AZM_INFO          AZM_IOC(7, struct azm_info)
 /*
  * AZM_MEMORY - CAP_SYS_ADMIN: hold pages of a node back for instances on
  * reserved cores. ENOMEM: not so much is free; EBUSY: less than what is lent.
  */
 struct azm_memory {
 	uint32_t node;
-	uint32_t set;	/* 1: bytes is the new amount */
+	uint32_t set;   /* 1: bytes is the new amount */
 	uint64_t bytes; /* in: multiple of 2 MiB; out: what there is of it */
-	uint64_t lent;	/* out: of these, in use by instances */
+	uint64_t lent;  /* out: of these, in use by instances */
 };
 #define AZM_MEMORY AZM_IOC(8, struct azm_memory)
 

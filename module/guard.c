@@ -28,8 +28,7 @@ static bool is_guarded(const struct mm_struct *mm)
 	bool found = false;
 
 	spin_lock_irqsave(&guard_lock, flags);
-	list_for_each_entry(inst, &guarded, guard)
-		found |= inst->mm == mm;
+	list_for_each_entry(inst, &guarded, guard) found |= inst->mm == mm;
 	spin_unlock_irqrestore(&guard_lock, flags);
 	return found;
 }
@@ -80,7 +79,8 @@ int azm_guard_init(void)
 {
 	if (!register_kprobe(&probe))
 		return 0;
-	pr_err("this kernel has no mm_access: cannot keep programs from the memory of their owners\n");
+	pr_err(
+	    "this kernel has no mm_access: cannot keep programs from the memory of their owners\n");
 	return -EOPNOTSUPP;
 }
 

@@ -370,9 +370,9 @@ static void host_owner(void)
 		if (r_ >= 0)                                    \
 			printf("REACHED %s: %ld\n", #call, r_); \
 	} while (0)
-	TRY(host(SYS_open, (uint64_t)"/proc/self/mem", O_RDWR, 0, 0, 0, 0));
-	TRY(host(SYS_open, (uint64_t)"/proc/thread-self/mem", O_RDONLY, 0, 0, 0,
-		 0));
+	TRY(host(SYS_open, (uint64_t) "/proc/self/mem", O_RDWR, 0, 0, 0, 0));
+	TRY(host(SYS_open, (uint64_t) "/proc/thread-self/mem", O_RDONLY, 0, 0,
+		 0, 0));
 	for (fd = BOOT->fd_hidden_lo; fd < BOOT->fd_hidden_hi; fd++) {
 		if ((int32_t)fd == BOOT->exe_fd)
 			continue; /* the program itself */
