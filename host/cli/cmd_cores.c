@@ -236,12 +236,15 @@ static void say_memory(const struct work *w, const struct work_memory *m)
 			     size_format(m->after, all));
 }
 
-static void say_done(const struct work *w)
+/* Not failed, and yet nothing done: of nothing, all was released. */
+static void say_done(const struct work *w, int failed)
 {
 	const bool many = cpulist_count(&w->cpus) > 1;
 	char list[LIST_TEXT], owners[USER_OWNERS_MAX];
 	unsigned int i;
 
+	if (!cpulist_count(&w->cpus) && !w->nmemory && !failed)
+		(void)printf("nothing is reserved\n");
 	if (cpulist_count(&w->cpus))
 		(void)printf("CPU%s %s %s%s\n", many ? "s" : "",
 			     cpulist_format(&w->cpus, list, sizeof(list)),
@@ -285,7 +288,7 @@ static int plan_and_do(int fd, struct cores *c, struct work *w,
 	w->stop = &asked_to_stop;
 	failed = work_do(fd, w);
 	progress_clear();
-	say_done(w);
+	say_done(w, failed);
 	if (failed && !w->partial && !w->release)
 		error_say("nothing is reserved of what was asked");
 	return failed || problems;

@@ -11,8 +11,6 @@
 #include "cores/user.h"
 #include "lib/size.h"
 
-#define TEXT_MAX 160
-
 static const struct {
 	const char *name;
 	size_t offset;

@@ -95,6 +95,8 @@ def loading(tap, cpus):
                for c in before.values()], "reserved CPUs stay in their place")
     tap.ok(cores("release", "all").status == 0, "all can be released")
     tap.equal(metal.online(), metal.present(), "and are Linux's")
+    tap.equal(cores("release", "all").out, "nothing is reserved\n",
+              "then there is nothing left to release")
 
 
 def any_order(tap, cpus, args):
@@ -283,6 +285,23 @@ def running(tap, cpus):
     tap.ok(cores("release", "all").status == 0, "now they can be released")
 
 
+def children(tap, cpus):
+    """A child of an instance is one of its own."""
+    cores("reserve", text_of(cpus[:2]))
+    one = metal.start(["sh", "-c", "while :; do :; done & wait"], cpus[:2],
+                      ["--name", "cores-fork"])
+    tap.equal(wait_running(cpus[:2]), {}, "parent and child have a CPU each")
+    seen = [c["instance"] for c in by_cpu().values() if c.get("instance")]
+    tap.ok(len(seen) == 2 and all(
+        i["name"] == ("cores-fork" if i["pid"] == one.pid
+                      else f"cores-fork.{i['pid']}") for i in seen),
+           "the list has the names of both", seen, azalea("ps"))
+    metal.kill_session(one)
+    tap.equal(metal.wait_states(cpus[:2], "reserved"), {},
+              "killed: both are free")
+    cores("release", "all")
+
+
 def memory(tap):
     def held():
         return {n["node"]: n.get("reserved") for n in listed()["nodes"]}
@@ -333,7 +352,8 @@ def main():
             "interrupted": lambda: interrupted(tap, cpus),
             "memory": lambda: memory(tap),
             "users": lambda: users(tap, cpus),
-            "running": lambda: running(tap, cpus)}.items():
+            "running": lambda: running(tap, cpus),
+            "children": lambda: children(tap, cpus)}.items():
         if args.only and name not in args.only:
             continue
         if name != "loading":
