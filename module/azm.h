@@ -96,6 +96,7 @@ struct azm_instance {
 	struct mutex lock;
 	spinlock_t tlb;
 	struct azm_table table;
+	atomic_t moves; /* ranges being unmapped, or moved */
 	bool ended; /* tlb: cores were stopped, none may start */
 	bool lost;  /* a core is gone: the owner is to end */
 	struct work_struct settle;

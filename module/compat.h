@@ -41,6 +41,7 @@ int azm_compat_init(void);
 #define AZM_INVALIDATE arch_invalidate_secondary_tlbs
 #else
 #define AZM_INVALIDATE invalidate_range
+#define AZM_TELLS_LATE /* of mremap: instance.c:on_range_begin */
 #endif
 
 /* mmap_lock was dropped, the fault is done (6.0). */

@@ -104,10 +104,35 @@ static void on_invalidate(struct mmu_notifier *n, struct mm_struct *mm,
 	spin_lock(&inst->tlb);
 	if (!inst->ended) {
 		azm_table_sync(&inst->table, mm, start, hi);
-		flush(inst, start & PAGE_MASK, PAGE_ALIGN(hi));
+		if (atomic_read(&inst->moves))
+			flush(inst, 0, 0);
+		else
+			flush(inst, start & PAGE_MASK, PAGE_ALIGN(hi));
 	}
 	spin_unlock(&inst->tlb);
 }
+
+#ifdef AZM_TELLS_LATE
+/*
+ * mremap (mm/mremap.c:move_page_tables) tells of a page's old address only in
+ * the end. If the page is reclaimed before that, at its new address, the old
+ * one must be gone from TLBs as well: so meanwhile everything is flushed.
+ */
+static int on_range_begin(struct mmu_notifier *n,
+			  const struct mmu_notifier_range *range)
+{
+	if (range->event == MMU_NOTIFY_UNMAP)
+		atomic_inc(&of_notifier(n)->moves);
+	return 0;
+}
+
+static void on_range_end(struct mmu_notifier *n,
+			 const struct mmu_notifier_range *range)
+{
+	if (range->event == MMU_NOTIFY_UNMAP)
+		atomic_dec(&of_notifier(n)->moves);
+}
+#endif
 
 /* --- stopping --- */
 
@@ -158,6 +183,10 @@ static void on_release(struct mmu_notifier *n, struct mm_struct *mm)
 static const struct mmu_notifier_ops notifier_ops = {
 	.release = on_release,
 	.AZM_INVALIDATE = on_invalidate,
+#ifdef AZM_TELLS_LATE
+	.invalidate_range_start = on_range_begin,
+	.invalidate_range_end = on_range_end,
+#endif
 };
 
 static void settle(struct work_struct *work)
