@@ -62,6 +62,16 @@ struct az_time_sample {
 	uint64_t real_ns; /* CLOCK_REALTIME */
 };
 
+/* What a program keeps when it becomes another one: carry.h. */
+struct az_carry {
+	uint32_t valid;    /* 0: there was none before */
+	uint32_t npending; /* signals, in the first entries of az_boot.inbox */
+	int32_t nice, policy, rt_priority;
+	uint32_t pad;
+	uint64_t itimer[3][2]; /* value and interval, ns: setitimer(2) */
+	uint64_t affinity[AZ_MAX_CORES / 64]; /* of its one thread */
+};
+
 struct az_boot {
 	uint64_t magic;
 	uint32_t version;
@@ -115,6 +125,11 @@ struct az_boot {
 	/* CPUs that this process may use: with no more than cores in use, who
 	 * spins only keeps others from what it waits for. */
 	uint32_t host_cpus;
+
+	struct az_carry carry;
+	char name[64];    /* of the instance */
+	int32_t owner_fd; /* the owner's executable, to execute it again */
+	uint32_t pad1;
 
 	/* --- live: written while the instance runs --- */
 	_Alignas(64) uint32_t bell_seq; /* workers sleep here (futex) */

@@ -174,6 +174,13 @@ long mon_direct(uint32_t nr, const uint64_t arg[6]);
 long mon_direct_now(uint32_t nr, const uint64_t arg[6]);
 
 /*
+ * mon_vfork - a process that shares this one's memory goes on as this core,
+ * with its stack at sp: sys/vfork.h:vfork_arrived. Returns its pid when it has
+ * left the memory, or -errno. flags, ptid: as clone(2). Only if mon_direct_ok.
+ */
+long mon_vfork(uint64_t flags, void *sp, uint64_t ptid);
+
+/*
  * mon_patch - write n bytes of program text, which the program itself may not
  * write. 0 or -errno.
  */

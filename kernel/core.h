@@ -30,6 +30,7 @@
 
 struct thread;
 struct slab;
+struct vfork;
 
 /* Slabs that a core cuts small mappings from: with 8, up to 16 MiB. */
 #define POOL_SLABS 8
@@ -66,6 +67,7 @@ struct core {
 	uint32_t up; /* == az_boot.pid: takes threads; not so after a fork */
 	uint32_t trapped; /* the call under way came by a trap: strace */
 	uint32_t looks;   /* in sched_look: threads that wait get no tick yet */
+	struct vfork *vfork;   /* sys/vfork.h: a child has this core; or NULL */
 	struct thread *moving; /* to another core, once this one let it go */
 	/*
 	 * Ready, and before all of rq: this core's alone, so that passing the

@@ -13,6 +13,7 @@
 #include "sys/dispatch.h"
 #include "sys/exec.h"
 #include "sys/fork.h"
+#include "sys/itimer.h"
 #include "sys/offload.h"
 #include "sys/sys.h"
 
@@ -64,6 +65,18 @@ static uint64_t read_cs(void)
 	return cs;
 }
 
+/* What the program before has left, abi/carry.h. */
+static void take_over(struct thread *t, const struct az_carry *from)
+{
+	memcpy(t->affinity, from->affinity, sizeof(t->affinity));
+	t->nice = from->nice;
+	t->policy = from->policy;
+	t->rt_priority = from->rt_priority;
+	for (uint32_t i = 0; i < from->npending; i++)
+		signal_send_process((struct siginfo *)BOOT->inbox[i]);
+	itimer_resume(from->itimer);
+}
+
 static void first_thread(void)
 {
 	struct thread *t;
@@ -78,6 +91,8 @@ static void first_thread(void)
 	status = exec_start(t);
 	if (status)
 		process_exit(status << 8);
+	if (BOOT->carry.valid)
+		take_over(t, &BOOT->carry);
 	t->frame->cs = read_cs();
 	t->frame->ss = read_ss();
 	STATS->enter_mono_ns = clock_mono();

@@ -9,6 +9,7 @@
 #include <asm/ioctls.h>
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -156,6 +157,8 @@ static void add_rules(void)
 	}
 	for (size_t i = 0; i < COUNT(own); i++)
 		allow(own[i]);
+	/* Its own executable again, by a descriptor: kernel/sys/execve.c. */
+	allow_if(AZ_SYS_execveat, 4, UINT32_MAX, AT_EMPTY_PATH);
 	/*
 	 * Threads, and processes of the same namespaces: fork is how musl,
 	 * which images are linked with, asks for them.

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "instance/before.h"
 #include "lib/clock.h"
 #include "lib/error.h"
 #include "lib/name.h"
@@ -66,9 +67,14 @@ static int verb_start(const struct verb *v, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	struct instance_config next;
 	const struct verb *v;
 
 	main_mono_ns = clock_mono_ns();
+	if (before_config(&next, argv)) {
+		(void)instance_run(&next);
+		return EXIT_AZALEA;
+	}
 	if (argc < 2) {
 		error_say("no verb: see `azalea help`; to run a program: "
 			  "azalea run PROGRAM");

@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "carry.h"
 #include "instance/image.h"
 #include "instance/registry.h"
 #include "lib/clock.h"
@@ -49,7 +50,7 @@
 #define HEAP_MIN 0x4000000ULL /* 64 MiB */
 /* The owner's own descriptors: counters, control socket, a pipe, where
  * to trace to, its memory, the platform's. */
-#define HIDDEN_FDS      7
+#define HIDDEN_FDS      8
 #define HIDDEN_AT       1024
 #define HWCAP2_FSGSBASE 2 /* arch/x86/include/uapi/asm/hwcap2.h */
 
@@ -60,6 +61,7 @@ static struct plat_instance self;
 static struct az_image_header image;
 static uint32_t fd_hidden_lo, fd_hidden_hi;
 static int trace_fd = -1, mem_fd = -1;
+static int owner_fd = -1; /* this executable */
 static struct registry_info info;
 static int control_fd = -1;
 static int stats_fd = -1;
@@ -300,6 +302,18 @@ static void stats_fill(uint64_t mem_bytes, uint64_t start_mono_ns)
 	STATS->start_mono_ns = start_mono_ns;
 }
 
+/* This process has had a program before. */
+static void boot_take_over(const struct instance_config *cfg)
+{
+	const struct az_exec *x = cfg->before;
+
+	BOOT->sig_ignored = x->sig_ignored;
+	memcpy(BOOT->rlimit, x->rlimit, sizeof(BOOT->rlimit));
+	BOOT->carry = x->carry;
+	memcpy(BOOT->inbox, cfg->pending, x->npending * sizeof(BOOT->inbox[0]));
+	BOOT->inbox_head = BOOT->inbox_tail = x->npending;
+}
+
 static void boot_fill(const struct instance_config *cfg)
 {
 	BOOT->magic = AZ_BOOT_MAGIC;
@@ -317,6 +331,9 @@ static void boot_fill(const struct instance_config *cfg)
 	boot_cpu();
 	boot_process();
 	boot_strings(cfg);
+	(void)snprintf(BOOT->name, sizeof(BOOT->name), "%s", cfg->name);
+	if (cfg->before)
+		boot_take_over(cfg);
 	stats_fill(cfg->mem_bytes, cfg->start_mono_ns);
 }
 
@@ -392,19 +409,49 @@ static void mem_open(void)
 	mem_fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
 }
 
-static int fds_hide(void)
+static bool fds_taken(uint32_t lo)
 {
-	uint64_t soft = BOOT->rlimit[RLIMIT_NOFILE].soft;
-	uint64_t hard = BOOT->rlimit[RLIMIT_NOFILE].hard;
-	uint32_t lo = HIDDEN_AT;
-	int err = 0;
+	for (uint32_t fd = lo; fd < lo + HIDDEN_FDS; fd++)
+		if (fcntl((int)fd, F_GETFD) >= 0)
+			return true;
+	return false;
+}
 
-	if (soft < HIDDEN_AT + HIDDEN_FDS)
-		lo = (uint32_t)soft;
-	if (lo + HIDDEN_FDS > hard)
-		lo = (uint32_t)(hard > HIDDEN_FDS ? hard - HIDDEN_FDS : 0);
+/* The numbers to hide behind: not beyond the hard limit, not the program's. */
+static void fds_place(void)
+{
+	uint32_t lo = HIDDEN_AT;
+	struct rlimit rl;
+
+	getrlimit(RLIMIT_NOFILE, &rl);
+	if (rl.rlim_cur < HIDDEN_AT + HIDDEN_FDS)
+		lo = (uint32_t)rl.rlim_cur;
+	if (lo + HIDDEN_FDS > rl.rlim_max)
+		lo = (uint32_t)(rl.rlim_max > HIDDEN_FDS
+				    ? rl.rlim_max - HIDDEN_FDS
+				    : 0);
+	while (lo && fds_taken(lo))
+		lo--;
 	BOOT->fd_hidden_lo = fd_hidden_lo = lo;
 	BOOT->fd_hidden_hi = fd_hidden_hi = lo + HIDDEN_FDS;
+}
+
+/* The owner's executable, for exec. Without /proc there will be none. */
+static int owner_open(void)
+{
+	int err;
+
+	owner_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	err = fd_hide(&owner_fd);
+	BOOT->owner_fd = owner_fd;
+	return err;
+}
+
+static int fds_hide(const struct instance_config *cfg)
+{
+	int err = 0;
+
+	fds_place();
 	if (plat->fd)
 		err = fd_hide(plat->fd);
 	if (!err)
@@ -412,14 +459,15 @@ static int fds_hide(void)
 	if (!err)
 		err = fd_hide(&control_fd);
 	/* Its own, as the program may close its stderr. */
-	trace_fd = BOOT->flags & AZ_BOOT_STRACE ? dup(2) : -1;
+	if (BOOT->flags & AZ_BOOT_STRACE)
+		trace_fd = cfg->before ? cfg->before->trace_fd : dup(2);
 	if (!err)
 		err = fd_hide(&trace_fd);
 	BOOT->trace_fd = trace_fd;
 	if (!err)
 		err = fd_hide(&mem_fd);
 	BOOT->mem_fd = mem_fd;
-	return err;
+	return err ? err : owner_open();
 }
 
 /* --- signals --- */
@@ -450,8 +498,8 @@ static void owner_signal(int sig, siginfo_t *si, void *context)
 	(void)context;
 	if (worker_signal(sig))
 		return;
-	if (sig == AZ_SIG_KICK && si->si_code == SI_TKILL &&
-	    si->si_pid == (pid_t)BOOT->pid)
+	/* From this process, or from a child of vfork. */
+	if (sig == AZ_SIG_KICK && si->si_code == SI_TKILL)
 		return; /* ppoll ends: look at the requests */
 	if (si->si_code > 0 && (sig == SIGSEGV || sig == SIGBUS ||
 				sig == SIGILL || sig == SIGFPE)) {
@@ -577,16 +625,21 @@ static int child_fds(void)
 {
 	static char name[REGISTRY_NAME_MAX];
 	struct rlimit was;
-	int err = fds_allow(&was);
+	bool moved = fds_allow(&was);
+	int err;
 
-	if (err)
-		return err;
-	/* The parent's, but for the trace, which is one for both. */
+	/* The parent's, but for what is one for both. */
 	for (uint32_t fd = fd_hidden_lo; fd < fd_hidden_hi; fd++)
-		if ((int)fd != trace_fd)
+		if ((int)fd != trace_fd && (int)fd != owner_fd)
 			close((int)fd);
 	BOOT->fd_hidden_lo = fd_hidden_lo;
 	BOOT->fd_hidden_hi = fd_hidden_hi;
+	if (moved) { /* the program has lowered its hard limit */
+		fds_place();
+		(void)fd_hide(&trace_fd);
+		(void)fd_hide(&owner_fd);
+	}
+	BOOT->owner_fd = owner_fd;
 	BOOT->trace_fd = trace_fd;
 	BOOT->exe_fd = -1; /* loaded, and closed */
 	munmap((void *)AZ_STATS_BASE, AZ_STATS_SIZE);
@@ -597,6 +650,7 @@ static int child_fds(void)
 	(void)snprintf(name, sizeof(name), "%.48s.%u", info.name, BOOT->pid);
 	control_fd = registry_listen(name);
 	memcpy(info.name, name, sizeof(info.name));
+	memcpy(BOOT->name, name, sizeof(BOOT->name));
 	info.pid = BOOT->pid;
 	mem_open();
 	err = child_plat();
@@ -759,12 +813,12 @@ static void self_fill(const struct instance_config *cfg)
 }
 
 /* Core 0, last of all. */
-static int start_first(const char **what, const char **why)
+static int start_first(bool confined, const char **what, const char **why)
 {
 	int err;
 
 	*what = "cannot install the seccomp filter";
-	err = sandbox_enter();
+	err = confined ? 0 : sandbox_enter();
 	if (err)
 		return err;
 	BOOT->want_cores = 1;
@@ -795,7 +849,10 @@ static int start(const struct instance_config *cfg, const sigset_t *blocked,
 	image = *header;
 	boot_fill(cfg);
 	BOOT->time[0] = first;
-	memcpy(&BOOT->sig_blocked, blocked, sizeof(BOOT->sig_blocked));
+	if (cfg->before)
+		BOOT->sig_blocked = cfg->before->sig_blocked;
+	else
+		memcpy(&BOOT->sig_blocked, blocked, sizeof(BOOT->sig_blocked));
 	BOOT->owner_signal = (uint64_t)owner_signal;
 	mem_open();
 	*what = "cannot create it";
@@ -803,7 +860,7 @@ static int start(const struct instance_config *cfg, const sigset_t *blocked,
 	if (err)
 		return err;
 	*what = "cannot hide its descriptors";
-	err = fds_hide();
+	err = fds_hide(cfg);
 	if (err)
 		return err;
 	registry_describe(&info, cfg);
@@ -820,7 +877,7 @@ static int start(const struct instance_config *cfg, const sigset_t *blocked,
 	set_comm(cfg->exe_path);
 	if (control_fd >= 0)
 		registry_serve(control_fd, stats_fd, &info);
-	return start_first(what, why);
+	return start_first(cfg->before, what, why);
 }
 
 int instance_run(const struct instance_config *cfg)

@@ -29,6 +29,9 @@ struct instance_config {
 	char *const *envp;
 	int control_fd; /* listening socket of the registry, or -1 */
 	uint64_t start_mono_ns;
+	/* What the program before has left, and its signals; or NULL. */
+	const struct az_exec *before;
+	const void *pending;
 };
 
 /*

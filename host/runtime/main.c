@@ -20,6 +20,7 @@
 #include "cli/request.h"
 #include "cli/resources.h"
 #include "instance/azi.h"
+#include "instance/before.h"
 #include "instance/instance.h"
 #include "lib/clock.h"
 #include "lib/env.h"
@@ -265,12 +266,35 @@ static void config_program(struct instance_config *cfg)
 	}
 }
 
+/*
+ * A program of the image has become another one. What is its own image brings
+ * no files along for others.
+ */
+static int continue_as(struct instance_config *cfg)
+{
+	int status;
+
+	image.name = cfg->exec_fn;
+	status = image_open();
+	if (!status)
+		status = image_check();
+	if (status)
+		return status;
+	(void)close(image.fd);
+	if (!(image.bundle->flags & AZ_BUNDLE_SELF))
+		cfg->bundle = image.bundle;
+	(void)instance_run(cfg);
+	return EXIT_AZALEA;
+}
+
 int main(int argc, char **argv)
 {
 	struct instance_config cfg = { .control_fd = -1 };
 	int status;
 
 	cfg.start_mono_ns = clock_mono_ns();
+	if (before_config(&cfg, argv))
+		return continue_as(&cfg);
 	image.name = argc ? argv[0] : "image";
 	status = image_open();
 	if (!status)

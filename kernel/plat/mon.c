@@ -199,6 +199,12 @@ void mon_relax(void)
 		pico_relax();
 }
 
+long mon_vfork(uint64_t flags, void *sp, uint64_t ptid)
+{
+	AZ_ASSERT(!plat.on_metal);
+	return pico_vfork(flags, sp, ptid);
+}
+
 int mon_patch(uint64_t addr, const uint8_t *bytes, size_t n)
 {
 	long r = call(__NR_pwrite64, (uint64_t)(int64_t)BOOT->mem_fd,

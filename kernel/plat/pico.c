@@ -85,8 +85,8 @@ __asm__(".macro load_arguments\n"
 	"	movq 40(%r11), %r9\n"
 	".endm\n"
 	"	.text\n"
-	"	.hidden pico_call_now, pico_call, pico_restorer\n"
-	"	.globl pico_call_now, pico_call, pico_restorer\n"
+	"	.hidden pico_call_now, pico_call, pico_vfork, pico_restorer\n"
+	"	.globl pico_call_now, pico_call, pico_vfork, pico_restorer\n"
 	"	.hidden pico_gate_begin, pico_gate_end, pico_gate_abort\n"
 	"	.globl pico_gate_begin, pico_gate_end, pico_gate_abort\n"
 	"pico_call_now:\n"
@@ -104,6 +104,17 @@ __asm__(".macro load_arguments\n"
 	"pico_gate_abort:\n"
 	"	movq $-513, %rax\n" /* -ERESTARTNOINTR */
 	"	ret\n"
+	"pico_vfork:\n" /* the child has registers and %gs of its parent's */
+	"	xorl %r10d, %r10d\n"
+	"	xorl %r8d, %r8d\n"
+	"	movl $56, %eax\n" /* clone */
+	"	syscall\n"
+	"	testq %rax, %rax\n"
+	"	jz 1f\n"
+	"	ret\n"
+	"1:	xorl %ebp, %ebp\n"
+	"	call vfork_arrived\n"
+	"	jmp exit_to_program\n"
 	"pico_restorer:\n"
 	"	movl $15, %eax\n" /* rt_sigreturn */
 	"	syscall\n");
@@ -157,21 +168,20 @@ _Noreturn static void leave(uint32_t vec, uint64_t err, uint64_t addr,
 	uint32_t all = BOOT->xsave_mask ? ~0U : 0;
 
 	/* vec is in its place already: addr may not be there. */
-	__asm__ volatile(
-	    "testl %%eax, %%eax\n"
-	    "jz 1f\n"
-	    "xrstor64 (%[fp])\n"
-	    "jmp 2f\n"
-	    "1: fxrstor64 (%[fp])\n"
-	    "2: movq %%rcx, %%rsp\n"
-	    "movq %[addr], %%rdx\n"
-	    "pushq $0x202\n" /* AC is the program's */
-	    "popfq\n"
-	    "jmp trap_entry"
-	    :
-	    : "a"(all), "d"(all), "c"(f), "S"(err),
-	      "D"(vec), [fp] "r"(fpstate), [addr] "r"(addr)
-	    : "memory");
+	__asm__ volatile("testl %%eax, %%eax\n"
+			 "jz 1f\n"
+			 "xrstor64 (%[fp])\n"
+			 "jmp 2f\n"
+			 "1: fxrstor64 (%[fp])\n"
+			 "2: movq %%rcx, %%rsp\n"
+			 "movq %[addr], %%rdx\n"
+			 "pushq $0x202\n" /* AC is the program's */
+			 "popfq\n"
+			 "jmp trap_entry"
+			 :
+			 : "a"(all), "d"(all), "c"(f), "S"(err),
+			   "D"(vec), [fp] "r"(fpstate), [addr] "r"(addr)
+			 : "memory");
 	__builtin_unreachable();
 }
 
@@ -432,6 +442,7 @@ void pico_relax(void)
 
 void pico_exit(int status)
 {
+	struct core *c = core_self();
 	uint32_t sig = (uint32_t)status & 0x7f;
 	struct kernel_sigaction sa = { .flags = SA_RESTORER,
 				       .restorer = (uint64_t)pico_restorer };
@@ -444,7 +455,8 @@ void pico_exit(int status)
 	}
 	/* Die of the signal itself, so that the parent sees it. */
 	call(__NR_rt_sigaction, sig, (uint64_t)&sa, 0, 8, 0, 0);
-	call(__NR_tgkill, BOOT->pid, core_self()->az.host_tid, sig, 0, 0, 0);
+	call(__NR_tgkill, c->up, c->vfork ? c->up : c->az.host_tid, sig, 0, 0,
+	     0);
 	call(__NR_rt_sigprocmask, SIG_UNBLOCK, (uint64_t)&mask, 0, 8, 0, 0);
 	for (;;) /* not deadly here, as for pid 1 of a namespace */
 		call(__NR_exit_group, 128 + sig, 0, 0, 0, 0, 0);

@@ -64,6 +64,7 @@ int pico_sync_cores(void);
 void pico_set_fs(uint64_t base);
 uint64_t pico_get_fs(void);
 uint32_t pico_signal_raised(void);
+long pico_vfork(uint64_t flags, void *sp, uint64_t ptid);
 _Noreturn void pico_exit(int status);
 
 /* --- metal.c, metal_entry.S --- */

@@ -149,6 +149,8 @@ void futex_process_exit(void)
 	struct dead dead[TAKE_LISTS];
 	uint32_t n;
 
+	if (core_self()->vfork) /* locks are its parent's */
+		return;
 	/* Program memory cannot be looked at while threads_lock is held. */
 	while ((n = take_lists(dead, TAKE_LISTS)) > 0)
 		for (uint32_t i = 0; i < n; i++)

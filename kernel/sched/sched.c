@@ -655,6 +655,30 @@ static struct thread *next_of_queue(struct core *c)
 	return t;
 }
 
+/* As sched_away, in a child of vfork, which runs no thread but its own. */
+static void wait_alone(struct core *c)
+{
+	struct thread *t = c->current;
+
+	for (;;) {
+		uint64_t next;
+		bool ready;
+
+		__atomic_store_n(&c->az.pending, 0, __ATOMIC_SEQ_CST);
+		next = housekeeping();
+		spin_lock(&c->rq.lock);
+		ready = t->state == THREAD_READY && !list_empty(&t->rq);
+		if (ready)
+			rq_remove(c, t);
+		spin_unlock(&c->rq.lock);
+		if (ready)
+			break;
+		halt(c, next);
+	}
+	t->state = THREAD_RUNNING;
+	look_again(c);
+}
+
 /*
  * The current thread cannot go on (BLOCKED, DEAD, or READY and queued): run
  * others, or wait, until it is chosen again.
@@ -665,6 +689,10 @@ static void sched_away(void)
 	struct thread *t;
 	bool spun = false;
 
+	if (unlikely(c->vfork)) {
+		wait_alone(c);
+		return;
+	}
 	if (unlikely(c->spread_at))
 		regret_spread(c);
 	t = next_of_queue(c);
@@ -771,7 +799,7 @@ void sched_yield(void)
 	struct thread *t = c->current;
 	struct thread *next;
 
-	if (!core_waits(c) && cores_up() == 1)
+	if (unlikely(c->vfork) || (!core_waits(c) && cores_up() == 1))
 		return;
 	next = next_of_queue(c);
 	/* Whoever yields waits for others: perhaps for one of these. */
@@ -809,7 +837,7 @@ void sched_migrate(void)
 	struct core *c = core_self();
 	struct thread *t = c->current;
 
-	if (may_run_on(t, c->az.index))
+	if (may_run_on(t, c->az.index) || c->vfork)
 		return;
 	c->moving = t;
 	switch_to(c, boot_thread(c));
@@ -919,6 +947,8 @@ static void share_core(struct core *c, uint64_t next)
 {
 	uint64_t at;
 
+	if (unlikely(c->vfork))
+		return;
 	sched_share_next();
 	if (__atomic_load_n(&c->rq.len, __ATOMIC_RELAXED)) {
 		c->current->eager = MIN(c->current->eager + EAGER, EAGER_MAX);
@@ -936,6 +966,8 @@ void sched_set_timer(uint64_t at)
 {
 	struct core *c = core_self();
 
+	if (unlikely(c->vfork))
+		return; /* it is the parent's */
 	/* An earlier timer that still stands does no harm but one upcall. */
 	if (at >= c->timer_at && c->timer_at > clock_mono())
 		return;

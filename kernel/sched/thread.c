@@ -193,6 +193,8 @@ void thread_exit(int status)
 {
 	struct thread *t = thread_self();
 
+	if (unlikely(core_self()->vfork)) /* it was all of a process */
+		mon_exit((status & 0xff) << 8);
 	futex_thread_exit(t);
 	ipc_thread_exit(t);
 	if (thread_forget(t) == 0)
@@ -202,6 +204,8 @@ void thread_exit(int status)
 
 void process_exit(int wstatus)
 {
+	if (unlikely(core_self()->vfork))
+		mon_exit(wstatus);
 	patch_publish();
 	STATS->exit_status = (uint32_t)wstatus;
 	/* Pairs with the tools' acquire: the status is there. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * clone.c - new threads of the program; a new process is fork.c's.
+ * clone.c - new threads of the program; a new process is fork.c's or vfork.c's.
  *
- * What shares memory with its parent but is no thread (vfork) is refused.
+ * What shares memory with its parent, is no thread and lets its parent run on
+ * is refused.
  */
 #include <linux/sched.h>
 
@@ -16,6 +17,7 @@
 #include "sys/fork.h"
 #include "sys/identity.h"
 #include "sys/sys.h"
+#include "sys/vfork.h"
 
 #define SIGCHLD      17
 #define CSIGNAL_MASK 0xffULL
@@ -85,6 +87,11 @@ static long clone_any(const struct clone_args *ca)
 
 	if (err)
 		return err;
+	if (core_self()->vfork)
+		return process_refused("clone in a child of vfork");
+	if ((ca->flags & (CLONE_VM | CLONE_VFORK | CLONE_SIGHAND)) ==
+	    (CLONE_VM | CLONE_VFORK))
+		return process_vfork(ca);
 	if (!(ca->flags & CLONE_VM) && ca->exit_signal == SIGCHLD)
 		return process_fork(ca);
 	if ((ca->flags & THREAD_FLAGS) != THREAD_FLAGS)
@@ -98,7 +105,16 @@ long sys_fork(const uint64_t a[6])
 	const struct clone_args ca = { .exit_signal = SIGCHLD };
 
 	(void)a;
-	return process_fork(&ca);
+	return clone_any(&ca);
+}
+
+long sys_vfork(const uint64_t a[6])
+{
+	const struct clone_args ca = { .flags = CLONE_VM | CLONE_VFORK,
+				       .exit_signal = SIGCHLD };
+
+	(void)a;
+	return clone_any(&ca);
 }
 
 long sys_clone(const uint64_t a[6])

@@ -91,6 +91,11 @@ static long run(const struct az_call_desc *d, uint32_t nr, const uint64_t a[6])
 	}
 }
 
+long syscall_run(uint32_t nr, const uint64_t a[6])
+{
+	return run(call_desc(nr), nr, a);
+}
+
 static void run_traced(const struct az_call_desc *d, uint32_t nr,
 		       const uint64_t a[6], struct az_frame *frame)
 {

@@ -249,6 +249,10 @@ static bool interp_bundled(struct loader *l)
 	    bundle_find(path, true, &e) || !e || !e->size ||
 	    e->offset % AZ_PAGE_SIZE)
 		return false;
+	if (!BOOT->exe_size) { /* after an exec, exe.fd is not the image */
+		l->interp.fd = (int)bundle_standin(e, O_RDONLY | O_CLOEXEC);
+		return l->interp.fd >= 0;
+	}
 	l->interp.fd = l->exe.fd;
 	l->interp.offset = e->offset;
 	l->interp.size = e->size;

@@ -39,29 +39,8 @@ static uint32_t refusal_told;
 int process_refused(const char *call)
 {
 	if (!__atomic_exchange_n(&refusal_told, 1, __ATOMIC_RELAXED))
-		printk("%s: not supported yet: a program under azalea can "
-		       "fork, but not run another program; this call and its "
-		       "like fail with ENOSYS",
-		       call);
+		printk("%s: not supported here: it fails with ENOSYS", call);
 	return -ENOSYS;
-}
-
-long sys_vfork(const uint64_t a[6])
-{
-	(void)a;
-	return process_refused("vfork");
-}
-
-long sys_execve(const uint64_t a[6])
-{
-	(void)a;
-	return process_refused("execve");
-}
-
-long sys_execveat(const uint64_t a[6])
-{
-	(void)a;
-	return process_refused("execveat");
 }
 
 /* --- processes and threads --- */
@@ -69,7 +48,7 @@ long sys_execveat(const uint64_t a[6])
 long sys_getpid(const uint64_t a[6])
 {
 	(void)a;
-	return BOOT->pid;
+	return core_self()->up; /* a child of vfork has one of its own */
 }
 
 long sys_gettid(const uint64_t a[6])

@@ -145,6 +145,27 @@ void itimer_fork_child(void)
 	clock_fork_child();
 }
 
+void itimer_carry(uint64_t out[3][2])
+{
+	for (int i = 0; i < 3; i++) {
+		struct itimer_ns v = itimer_get(i);
+
+		out[i][0] = v.value;
+		out[i][1] = v.interval;
+	}
+}
+
+void itimer_resume(const uint64_t from[3][2])
+{
+	for (int i = 0; i < 3; i++) {
+		struct itimer_ns v = { .value = from[i][0],
+				       .interval = from[i][1] };
+
+		if (v.value)
+			itimer_set(i, &v);
+	}
+}
+
 static int timeval_ns(const struct timeval64 *tv, uint64_t *ns)
 {
 	struct timespec64 ts = { tv->sec, tv->usec * (int64_t)NSEC_PER_USEC };

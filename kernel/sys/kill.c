@@ -36,33 +36,47 @@ static struct siginfo info_of(int sig, int code)
 	return (struct siginfo){
 		.signo = sig,
 		.code = code,
-		.rt = { .pid = (int32_t)BOOT->pid,
+		.rt = { .pid = (int32_t)core_self()->up,
 			.uid = (uint32_t)sys_getuid(none) },
 	};
 }
 
+/* A child of vfork has one thread, and shares the others' memory only. */
+static bool lone(void)
+{
+	return core_self()->vfork;
+}
+
 static bool is_self(int pid)
 {
+	if (lone())
+		return pid == (int)core_self()->up;
 	return pid == (int)BOOT->pid || (pid > 0 && signal_thread_exists(pid));
 }
 
 /* tid is a thread of the owner that the program does not know of. */
 static bool is_owners(int tid)
 {
-	return tid > 0 && host_call(AZ_SYS_tgkill, BOOT->pid, (uint64_t)tid, 0,
-				    0, 0, 0) == 0;
+	return tid > 0 && !lone() &&
+	       host_call(AZ_SYS_tgkill, BOOT->pid, (uint64_t)tid, 0, 0, 0, 0) ==
+		   0;
 }
 
 static long send_self(const struct siginfo *si)
 {
 	if (!signal_valid(si->signo))
 		return -EINVAL;
-	return si->signo ? signal_send_process(si) : 0;
+	if (!si->signo)
+		return 0;
+	return lone() ? signal_post(thread_self(), si)
+		      : signal_send_process(si);
 }
 
 static long send_thread(int tid, const struct siginfo *si)
 {
-	if (!signal_thread_exists(tid))
+	if (lone() && is_self(tid))
+		return send_self(si);
+	if (lone() || !signal_thread_exists(tid))
 		return -ESRCH;
 	if (!signal_valid(si->signo))
 		return -EINVAL;
@@ -115,7 +129,7 @@ long sys_tgkill(const uint64_t a[6])
 
 	if (tgid <= 0 || tid <= 0)
 		return -EINVAL;
-	if (tgid == (int)BOOT->pid)
+	if (tgid == (int)core_self()->up)
 		return send_thread(tid, &si);
 	return host_call(AZ_SYS_tgkill, (uint64_t)tgid, (uint64_t)tid, a[2], 0,
 			 0, 0);
@@ -128,7 +142,7 @@ long sys_tkill(const uint64_t a[6])
 
 	if (tid <= 0)
 		return -EINVAL;
-	if (signal_thread_exists(tid))
+	if (lone() ? is_self(tid) : signal_thread_exists(tid))
 		return send_thread(tid, &si);
 	if (is_owners(tid))
 		return -ESRCH;
@@ -180,7 +194,7 @@ long sys_rt_tgsigqueueinfo(const uint64_t a[6])
 	err = info_load(&si, a[3], (int)a[2], tid);
 	if (err)
 		return err;
-	if (tgid == (int)BOOT->pid)
+	if (tgid == (int)core_self()->up)
 		return send_thread(tid, &si);
 	return host_call(AZ_SYS_rt_tgsigqueueinfo, (uint64_t)tgid,
 			 (uint64_t)tid, a[2], (uint64_t)&si, 0, 0);

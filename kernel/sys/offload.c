@@ -250,10 +250,17 @@ static long ring_call(uint32_t nr, uint32_t flags, const uint64_t a[6],
 	return t->offload_result;
 }
 
+/* Workers are none of a child of vfork's. */
+static bool may_be_direct(void)
+{
+	return (mon_direct_ok() && BOOT->offload != AZ_OFFLOAD_RING) ||
+	       unlikely(core_self()->vfork);
+}
+
 /* Another thread could use this core while a call blocks. */
 static bool others_wait(void)
 {
-	if (!core_waits(core_self()))
+	if (!core_waits(core_self()) || core_self()->vfork)
 		return false;
 	sched_offer();
 	return core_waits(core_self());
@@ -376,7 +383,7 @@ static long call_blocking(uint32_t nr, const uint64_t args[6])
 	memcpy(a, args, sizeof(a));
 	if (arg >= 0)
 		since = clock_mono();
-	if (mon_direct_ok() && BOOT->offload != AZ_OFFLOAD_RING) {
+	if (may_be_direct()) {
 		bool kicked;
 
 		do {
@@ -480,11 +487,6 @@ static bool scan(const struct az_call_desc *d, const uint64_t a[6])
 	return foreign;
 }
 
-static bool may_be_direct(void)
-{
-	return mon_direct_ok() && BOOT->offload != AZ_OFFLOAD_RING;
-}
-
 /* What is not plain: see offload. */
 static long offload_slow(const struct az_call_desc *d, uint32_t nr,
 			 const uint64_t args[6])
@@ -498,7 +500,7 @@ static long offload_slow(const struct az_call_desc *d, uint32_t nr,
 	if ((d->attrs & AZ_ATTR_NESTED) && !nested_ok(d, a))
 		return -EFAULT;
 	t->offload_raised = 0;
-	if (d->attrs & AZ_ATTR_CREDS) {
+	if ((d->attrs & AZ_ATTR_CREDS) && !core_self()->vfork) {
 		r = offload_everywhere(nr, a);
 	} else if (d->attrs & AZ_ATTR_BLOCK) {
 		r = call_blocking(nr, a);

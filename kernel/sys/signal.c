@@ -38,6 +38,20 @@ static struct sigact actions[NSIG];
 static struct sigqueue shared = { 0, { &shared.infos, &shared.infos } };
 static uint32_t turn; /* spreads signals over running threads */
 
+/* Those of t's process. */
+static struct sigact *actions_of(const struct thread *t)
+{
+	return unlikely(t->sig.actions) ? t->sig.actions : actions;
+}
+
+/* The process's queue, unless t is a child of vfork: that has none. */
+static uint64_t shared_set(const struct thread *t)
+{
+	if (unlikely(t->sig.actions))
+		return 0;
+	return __atomic_load_n(&shared.set, __ATOMIC_SEQ_CST);
+}
+
 /* A thread that is still being made has no queue yet. */
 static bool thread_ready(const struct thread *t)
 {
@@ -79,7 +93,8 @@ static struct thread *choose_running(int sig)
 	list_for_each(pos, &threads) {
 		struct thread *t = list_entry(pos, struct thread, all);
 
-		if (!t->on_core || t->state != THREAD_RUNNING || !takes(t, sig))
+		if (!t->on_core || t->state != THREAD_RUNNING ||
+		    t->sig.actions || !takes(t, sig))
 			continue;
 		found = t;
 		if (!skip--)
@@ -107,7 +122,7 @@ static struct thread *choose(const struct siginfo *si)
 		return t;
 	list_for_each(pos, &threads) {
 		t = list_entry(pos, struct thread, all);
-		if (takes(t, sig))
+		if (!t->sig.actions && takes(t, sig))
 			return t;
 	}
 	return NULL;
@@ -124,7 +139,8 @@ static void retarget(const struct thread *self, uint64_t set)
 
 		if (!set)
 			break;
-		if (t == self || !thread_ready(t) || !(set & ~blocked(t)))
+		if (t == self || !thread_ready(t) || t->sig.actions ||
+		    !(set & ~blocked(t)))
 			continue;
 		set &= blocked(t);
 		sched_interrupt(t);
@@ -148,7 +164,7 @@ static bool ignored(struct thread *t, int sig)
 		t = thread_find((int)BOOT->pid);
 	if (!t || (t->sig.mask & SIGBIT(sig)))
 		return false;
-	return handler_ignores(actions[sig - 1].handler, sig);
+	return handler_ignores(actions_of(t)[sig - 1].handler, sig);
 }
 
 static void tell(struct thread *t, const struct siginfo *si)
@@ -317,7 +333,7 @@ bool signal_unqueue(struct sigqueue_entry *e)
 static void force(const struct siginfo *si, bool by_default)
 {
 	struct thread *t = thread_self();
-	struct sigact *act = &actions[si->signo - 1];
+	struct sigact *act = &actions_of(t)[si->signo - 1];
 	uint64_t bit = SIGBIT(si->signo);
 
 	spin_lock(&siglock);
@@ -348,7 +364,7 @@ bool signal_pending(void)
 {
 	const struct thread *t = thread_self();
 	uint64_t set = __atomic_load_n(&t->sig.pending.set, __ATOMIC_SEQ_CST) |
-		       __atomic_load_n(&shared.set, __ATOMIC_SEQ_CST);
+		       shared_set(t);
 
 	if (likely(!(set & ~blocked(t))))
 		return false;
@@ -362,9 +378,10 @@ bool signal_pending(void)
 
 uint64_t signal_set(void)
 {
-	return __atomic_load_n(&thread_self()->sig.pending.set,
-			       __ATOMIC_SEQ_CST) |
-	       __atomic_load_n(&shared.set, __ATOMIC_SEQ_CST);
+	const struct thread *t = thread_self();
+
+	return __atomic_load_n(&t->sig.pending.set, __ATOMIC_SEQ_CST) |
+	       shared_set(t);
 }
 
 static int next_signal(uint64_t set)
@@ -382,7 +399,7 @@ static int peek(uint64_t allowed, struct sigqueue **q)
 	struct thread *t = thread_self();
 
 	*q = &t->sig.pending;
-	if (!((*q)->set & allowed))
+	if (!((*q)->set & allowed) && !t->sig.actions)
 		*q = &shared;
 	return next_signal((*q)->set & allowed);
 }
@@ -439,7 +456,7 @@ static bool take(struct sig_taken *d, bool only_look)
 
 		spin_lock(&siglock);
 		sig = peek(~blocked(thread_self()), &q);
-		act = &actions[sig ? sig - 1 : 0];
+		act = &actions_of(thread_self())[sig ? sig - 1 : 0];
 		if (!sig || (only_look && act->handler > SIG_IGN)) {
 			spin_unlock(&siglock);
 			return sig != 0;
@@ -473,7 +490,8 @@ bool signal_interrupts(void)
 
 void signal_action(int sig, const struct sigact *new, struct sigact *old)
 {
-	struct sigact *act = &actions[sig - 1];
+	struct thread *t = thread_self();
+	struct sigact *act = &actions_of(t)[sig - 1];
 	struct flushed f;
 
 	flushed_init(&f);
@@ -483,7 +501,9 @@ void signal_action(int sig, const struct sigact *new, struct sigact *old)
 		*old = *act;
 	if (new) {
 		*act = *new;
-		if (handler_ignores(act->handler, sig))
+		if (handler_ignores(act->handler, sig) && t->sig.actions)
+			queue_flush(&t->sig.pending, SIGBIT(sig), &f);
+		else if (handler_ignores(act->handler, sig))
 			flush_everywhere(SIGBIT(sig), &f);
 	}
 	spin_unlock(&siglock);
@@ -559,6 +579,57 @@ void signal_free_thread(struct thread *t)
 	spin_unlock(&siglock);
 	flushed_done(&f);
 	retarget(t, ~blocked(t));
+}
+
+void signal_copy_actions(struct sigact to[NSIG], bool clear)
+{
+	spin_lock(&siglock);
+	memcpy(to, actions, sizeof(actions));
+	spin_unlock(&siglock);
+	for (int i = 0; clear && i < NSIG; i++)
+		if (to[i].handler != SIG_IGN)
+			to[i] = (struct sigact){ .handler = SIG_DFL };
+}
+
+static uint32_t queue_list(const struct sigqueue *q, struct siginfo *out,
+			   uint32_t max)
+{
+	uint64_t left = q->set;
+	uint32_t n = 0;
+
+	list_for_each(pos, &q->infos) {
+		const struct sigqueue_entry *e =
+		    list_entry(pos, struct sigqueue_entry, link);
+
+		if (e->owned) /* a timer's, which ends */
+			continue;
+		if (n < max)
+			out[n++] = e->info;
+		left &= ~SIGBIT(e->info.signo);
+	}
+	for (int sig = 1; sig <= NSIG; sig++)
+		if ((left & SIGBIT(sig)) && n < max)
+			out[n++] = (struct siginfo){ .signo = sig };
+	return n;
+}
+
+uint32_t signal_carry(struct siginfo *out, uint32_t max, uint64_t *ignored_set,
+		      uint64_t *mask)
+{
+	struct thread *t = thread_self();
+	uint32_t n;
+
+	*ignored_set = 0;
+	spin_lock(&siglock);
+	for (int sig = 1; sig <= NSIG; sig++)
+		if (actions_of(t)[sig - 1].handler == SIG_IGN)
+			*ignored_set |= SIGBIT(sig);
+	*mask = t->sig.mask;
+	n = queue_list(&t->sig.pending, out, max);
+	if (!t->sig.actions)
+		n += queue_list(&shared, out + n, max - n);
+	spin_unlock(&siglock);
+	return n;
 }
 
 void signal_fork_child(struct thread *t)

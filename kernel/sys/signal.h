@@ -134,6 +134,7 @@ struct thread_signals {
 	uint64_t waiting; /* sigtimedwait's set: taken although blocked */
 	/* The last fault, for struct sigcontext. */
 	uint64_t trap_nr, trap_error, trap_addr;
+	struct sigact *actions; /* its own, of a child of vfork; or NULL */
 };
 
 struct thread;
@@ -147,6 +148,16 @@ void signal_init_thread(struct thread *t, const struct thread *parent);
  * processor time becomes the process's.
  */
 void signal_free_thread(struct thread *t);
+
+/* signal_copy_actions - for a child; clear: forget handlers (clone3(2)). */
+void signal_copy_actions(struct sigact to[NSIG], bool clear);
+
+/*
+ * signal_carry - what the calling thread's next program keeps: signals that are
+ * pending, max at most, their number; what is ignored and what blocked.
+ */
+uint32_t signal_carry(struct siginfo *out, uint32_t max, uint64_t *ignored_set,
+		      uint64_t *mask);
 
 /* signal_fork_child - in the child of a fork, whose only thread t is. */
 void signal_fork_child(struct thread *t);

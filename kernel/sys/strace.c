@@ -296,12 +296,16 @@ static void line_write(const struct line *l)
 
 void strace_enter(const struct az_frame *args, uint32_t nr)
 {
+	if (nr == AZ_SYS_exit || nr == AZ_SYS_exit_group ||
+	    nr == AZ_SYS_rt_sigreturn)
+		strace_last(args, nr);
+}
+
+void strace_last(const struct az_frame *args, uint32_t nr)
+{
 	struct line line;
 	struct trace t = { .result = -1 };
 
-	if (nr != AZ_SYS_exit && nr != AZ_SYS_exit_group &&
-	    nr != AZ_SYS_rt_sigreturn)
-		return;
 	trace_begin(&t, &line, args, nr);
 	put_call(&t, nr);
 	line_put(&line, " = ?\n");

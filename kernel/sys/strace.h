@@ -12,6 +12,9 @@
  */
 void strace_enter(const struct az_frame *args, uint32_t nr);
 
+/* strace_last - the same for a call that will not return after all. */
+void strace_last(const struct az_frame *args, uint32_t nr);
+
 /*
  * strace_call - after a call returned: prints
  *	[tid] name(args...) = result [ERRNO] <class> 12.3us [trap]

@@ -38,6 +38,9 @@ long host_call(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
 /* syscall_dispatch - run the call in frame, leaving the result in rax. */
 void syscall_dispatch(struct az_frame *frame);
 
+/* syscall_run - a call as the program might make it; not traced. */
+long syscall_run(uint32_t nr, const uint64_t a[6]);
+
 /* trap - the upcall of monitor.h, running on the current kernel stack. */
 void trap(uint32_t vec, uint64_t error, uint64_t addr, struct az_frame *frame);
 

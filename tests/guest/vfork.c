@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vfork.c - a child that borrows its parent's memory until it is another
+ * program or ends: what is shared, what is not, and who waits.
+ */
+// variants: static pie musl
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "tap.h"
+
+extern char **environ;
+static volatile int shared, caught;
+
+static int wait_for(pid_t pid)
+{
+	int status = -1;
+
+	MUST(waitpid(pid, &status, 0) == pid);
+	return status;
+}
+
+/* fn in a child made by clone, on a stack of its own; its wait status. */
+static int in_vfork(int (*fn)(void *), void *arg, int flags)
+{
+	size_t size = 0x10000;
+	char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pid_t pid = clone(fn, stack + size,
+			  CLONE_VM | CLONE_VFORK | SIGCHLD | flags, arg);
+
+	MUST(pid > 0);
+	munmap(stack, size);
+	return wait_for(pid);
+}
+
+static int do_write(void *arg)
+{
+	shared = *(int *)arg;
+	return 5;
+}
+
+static int do_process(void *arg)
+{
+	pid_t parent = *(pid_t *)arg;
+
+	return !(getppid() == parent && getpid() != parent &&
+		 my_tid() == getpid());
+}
+
+static int do_files(void *arg)
+{
+	int fd = *(int *)arg;
+
+	if (close(fd) || fcntl(fd, F_GETFD) != -1 || chdir("/"))
+		return 1;
+	return open("dev/null", O_RDONLY) != fd;
+}
+
+static void handler(int sig)
+{
+	caught += sig;
+}
+
+static int do_signals(void *arg)
+{
+	sigset_t none;
+
+	(void)arg;
+	signal(SIGUSR1, SIG_DFL);
+	signal(SIGUSR2, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	return 0;
+}
+
+static int do_raise(void *arg)
+{
+	signal(*(int *)arg, handler);
+	syscall(SYS_tgkill, getpid(), my_tid(), *(int *)arg);
+	return caught != *(int *)arg;
+}
+
+static int do_die(void *arg)
+{
+	struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &none);
+	signal(SIGSEGV, SIG_DFL);
+	*(volatile int *)arg = 1;
+	return 3;
+}
+
+static int do_killed(void *arg)
+{
+	(void)arg;
+	kill(getpid(), SIGKILL);
+	return 3;
+}
+
+static int do_sleep(void *arg)
+{
+	struct timespec ts = { 0, 20000000 };
+
+	nanosleep(&ts, NULL);
+	shared = *(int *)arg;
+	return 0;
+}
+
+static int do_pipe(void *arg)
+{
+	int *fd = arg;
+	char c = 0;
+
+	return !(read(fd[0], &c, 1) == 1 && c == 'x');
+}
+
+static int do_map(void *arg)
+{
+	char *p = mmap(NULL, 0x400000, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	p[5] = 7;
+	*(char **)arg = p;
+	return 0;
+}
+
+static int do_exec(void *arg)
+{
+	char *argv[] = { (char *)"sh", (char *)"-c", arg, NULL };
+
+	execve("/bin/sh", argv, environ);
+	shared = errno;
+	return 4;
+}
+
+static int do_exec_missing(void *arg)
+{
+	char *argv[] = { arg, NULL };
+
+	execve(arg, argv, environ);
+	shared = errno;
+	return 4;
+}
+
+static void check_sharing(void)
+{
+	int v = 77, fd = open("/dev/null", O_RDONLY), p[2];
+	struct sigaction sa;
+	pid_t pid = getpid();
+	char cwd[2][1000], *made = NULL;
+	sigset_t set, now;
+
+	IS(in_vfork(do_write, &v, 0), 5 << 8, "a child that returns");
+	IS(shared, 77, "its writes are its parent's");
+	IS(in_vfork(do_process, &pid, 0), 0, "it is a process");
+	IS(getpid(), pid, "and so is its parent, as before");
+	MUST(getcwd(cwd[0], 1000));
+	IS(in_vfork(do_files, &fd, 0), 0, "it has descriptors of its own");
+	IS(fcntl(fd, F_GETFD), 0, "its parent's are still open");
+	MUST(getcwd(cwd[1], 1000));
+	OK(strcmp(cwd[0], cwd[1]) == 0, "and a directory");
+	IS(in_vfork(do_files, &fd, CLONE_FILES | CLONE_FS), 0,
+	   "or those of its parent");
+	MUST(getcwd(cwd[1], 1000));
+	OK(strcmp("/", cwd[1]) == 0, "as it is told");
+	MUST(chdir(cwd[0]) == 0);
+	signal(SIGUSR1, handler);
+	signal(SIGUSR2, handler);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	kill(getpid(), SIGUSR2);
+	IS(in_vfork(do_signals, NULL, 0), 0, "it changes its signals");
+	sigaction(SIGUSR1, NULL, &sa);
+	OK(sa.sa_handler == handler, "not its parent's");
+	sigprocmask(SIG_SETMASK, NULL, &now);
+	OK(memcmp(&set, &now, 8) == 0, "nor their mask");
+	IS(caught, 0, "nor does it take them");
+	sigemptyset(&set);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	IS(caught, SIGUSR2, "as its parent does");
+	caught = 0;
+	v = SIGHUP;
+	IS(in_vfork(do_raise, &v, 0), 0, "it takes its own");
+	IS(WTERMSIG(in_vfork(do_die, (void *)8, 0)), SIGSEGV,
+	   "it dies of a fault");
+	IS(WTERMSIG(in_vfork(do_killed, NULL, 0)), SIGKILL, "it is killed");
+	IS(in_vfork(do_sleep, &v, 0), 0, "it sleeps");
+	IS(shared, v, "and its parent with it");
+	MUST(pipe(p) == 0 && write(p[1], "x", 1) == 1);
+	IS(in_vfork(do_pipe, p, 0), 0, "it reads");
+	IS(in_vfork(do_map, &made, 0), 0, "it maps memory");
+	IS(made[5], 7, "that its parent has then");
+}
+
+static void check_exec(void)
+{
+	pid_t pid;
+
+	IS(in_vfork(do_exec, (void *)"exit 9", 0), 9 << 8, "another program");
+	IS(in_vfork(do_exec_missing, (void *)"/nowhere", 0), 4 << 8,
+	   "one that is not there");
+	IS(shared, ENOENT, "its parent learns why");
+	pid = vfork();
+	if (pid == 0)
+		_exit(11);
+	IS(wait_for(pid), 11 << 8, "by vfork itself");
+}
+
+static int spawn(const char *path, const char *script)
+{
+	char *argv[] = { (char *)"sh", (char *)"-c", (char *)script, NULL };
+	posix_spawn_file_actions_t fa;
+	posix_spawnattr_t attr;
+	sigset_t set;
+	pid_t pid;
+	int err;
+
+	sigfillset(&set);
+	posix_spawn_file_actions_init(&fa);
+	posix_spawn_file_actions_adddup2(&fa, 1, 7);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF |
+					    POSIX_SPAWN_SETSIGMASK |
+					    POSIX_SPAWN_SETPGROUP);
+	posix_spawnattr_setsigdefault(&attr, &set);
+	sigemptyset(&set);
+	posix_spawnattr_setsigmask(&attr, &set);
+	err = posix_spawn(&pid, path, &fa, &attr, argv, environ);
+	posix_spawn_file_actions_destroy(&fa);
+	posix_spawnattr_destroy(&attr);
+	return err ? -err : wait_for(pid);
+}
+
+static void check_spawn(void)
+{
+	char line[20] = "";
+	FILE *f;
+
+	IS(spawn("/bin/sh", "test -e /proc/self/fd/7 && exit 6"), 6 << 8,
+	   "posix_spawn");
+	IS(spawn("/nowhere", ""), -ENOENT, "of what is not there");
+	IS(spawn("/etc", ""), -EACCES, "of what is no file");
+	IS(system("exit 3"), 3 << 8, "system");
+	f = popen("echo text", "r");
+	OK(f && fgets(line, sizeof(line), f) && !strcmp(line, "text\n"),
+	   "popen");
+	IS(pclose(f), 0, "pclose");
+}
+
+static volatile unsigned long spun;
+static volatile int over;
+
+static void *work(void *arg)
+{
+	(void)arg;
+	while (!over)
+		__atomic_add_fetch(&spun, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+static void *spawn_many(void *arg)
+{
+	long bad = 0;
+
+	for (int i = 0; i < 20; i++)
+		bad += spawn("/bin/sh", arg) != 8 << 8;
+	return (void *)bad;
+}
+
+static void *fork_many(void *arg)
+{
+	long bad = 0;
+
+	for (int i = 0; i < 20; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(i);
+		bad += wait_for(pid) != i << 8;
+	}
+	(void)arg;
+	return (void *)bad;
+}
+
+/* Threads work, spawn, and fork while others do. */
+static void check_threads(void)
+{
+	pthread_t t[4], busy[2];
+	long bad = 0;
+
+	for (int i = 0; i < 2; i++)
+		MUST(!pthread_create(&busy[i], NULL, work, NULL));
+	for (int i = 0; i < 4; i++)
+		MUST(!pthread_create(
+		    &t[i], NULL, i == 3 ? fork_many : spawn_many, "exit 8"));
+	for (int i = 0; i < 4; i++) {
+		void *r;
+
+		pthread_join(t[i], &r);
+		bad += (long)r;
+	}
+	over = 1;
+	for (int i = 0; i < 2; i++)
+		pthread_join(busy[i], NULL);
+	IS(bad, 0, "sixty programs and twenty forks by four threads");
+	OK(spun > 0, "others run meanwhile");
+}
+
+int main(void)
+{
+	check_sharing();
+	check_exec();
+	check_spawn();
+	check_threads();
+	return tap_done();
+}
