@@ -97,10 +97,10 @@ struct azm_instance {
 	spinlock_t tlb;
 	struct azm_table table;
 	atomic_t moves; /* ranges being unmapped, or moved */
-	bool ended; /* tlb: cores were stopped, none may start */
-	bool lost;  /* a core is gone: the owner is to end */
+	bool ended;     /* tlb: cores were stopped, none may start */
+	bool lost;      /* a core is gone: the owner is to end */
 	struct work_struct settle;
-	struct azm_lent *lent; /* for each node */
+	struct azm_lent *lent;  /* for each node */
 	struct list_head guard; /* guard.c */
 	struct azm_core cores[];
 };

@@ -23,17 +23,17 @@
 #ifndef AZM_BLOCK_H
 #define AZM_BLOCK_H
 
-#define STUB_BASE	0xffffff0000000000
-#define STUB_LAPIC	0xffffff0010000000
-#define STUB_BLOCKS	0xffffff0020000000
+#define STUB_BASE       0xffffff0000000000
+#define STUB_LAPIC      0xffffff0010000000
+#define STUB_BLOCKS     0xffffff0020000000
 #define STUB_BLOCK_SIZE 0x8000 /* 8 pages, one allocation of order 3 */
-#define STUB_ALIASES	0xffffff0060000000
+#define STUB_ALIASES    0xffffff0060000000
 #define STUB_ALIAS_SIZE 0x2000
-#define STUB_MAX_CPUS	8192
+#define STUB_MAX_CPUS   8192
 
 /* Interrupt vectors on a core. */
-#define STUB_VEC_IPI	  0xf0
-#define STUB_VEC_TIMER	  0xf1
+#define STUB_VEC_IPI      0xf0
+#define STUB_VEC_TIMER    0xf1
 #define STUB_VEC_SPURIOUS 0xff
 
 /* The GDT, selectors as in Linux: only what a core needs. */
@@ -42,11 +42,13 @@
 #define STUB_USER_CS   0x33
 #define STUB_TSS       0x40
 
-/* azm_block.state, written by the stub */
+/*
+ * azm_block.state, written by the stub. QUIET: belongs to an instance, park in
+ * CR3, interrupts off or hlt; loads CR3 anew before it goes on.
+ */
 #define STUB_OFF    0 /* not here (module writes it when it takes or gives) */
 #define STUB_PARKED 1 /* waits for a START; no instance's memory mapped */
-#define STUB_QUIET  2 /* belongs to an instance, park in CR3, interrupts off
-			 or hlt; loads CR3 anew before it goes on */
+#define STUB_QUIET  2
 #define STUB_RUN    3 /* the instance's CR3 is loaded */
 #define STUB_DEAD   4 /* a fault in the stub itself: see bug_ */
 
@@ -55,36 +57,38 @@
 #define STUB_CMD_START 1 /* PARKED only: take what is under "start" */
 #define STUB_CMD_STOP  2 /* drop what you do and park */
 
-/* azm_block.request, stub to module; 0 when there is none */
+/*
+ * azm_block.request, stub to module; 0 when there is none. FAULT: fault_addr,
+ * fault_error; answer 0: try again, STUB_FAULT_SEGV or STUB_FAULT_BUS: upcall.
+ */
 #define STUB_REQ_NONE  0
-#define STUB_REQ_FAULT 1 /* fault_addr, fault_error; answer 0: try again,
-			    STUB_FAULT_SEGV or STUB_FAULT_BUS: upcall */
+#define STUB_REQ_FAULT 1
 #define STUB_REQ_HOST  2 /* the thread makes page->call */
 #define STUB_REQ_EXIT  3 /* no answer: wait for STOP */
 
 #define STUB_FAULT_SEGV 1
-#define STUB_FAULT_BUS	2
+#define STUB_FAULT_BUS  2
 
 #define STUB_MAX_CORES 1024
 
 /* Stacks: the rest of the block. Tops, from its start. */
-#define STUB_STACKS	0x4000
-#define STUB_STACK_DB	0x4800
-#define STUB_STACK_MC	0x5000
-#define STUB_STACK_DF	0x5800
-#define STUB_STACK_NMI	0x6000
+#define STUB_STACKS     0x4000
+#define STUB_STACK_DB   0x4800
+#define STUB_STACK_MC   0x5000
+#define STUB_STACK_DF   0x5800
+#define STUB_STACK_NMI  0x6000
 #define STUB_STACK_MAIN 0x8000
 
 /* Offsets for the assembly half. */
-#define BLOCK_SELF	0
-#define BLOCK_KSTACK	8
-#define BLOCK_SCRATCH	16
-#define BLOCK_TEXT	24
-#define BLOCK_TEXT_LEN	32
-#define BLOCK_SYSCALL	40
-#define BLOCK_CORE_VA	48
-#define BLOCK_SYSCALLS	56
-#define BLOCK_FSGSBASE	64
+#define BLOCK_SELF     0
+#define BLOCK_KSTACK   8
+#define BLOCK_SCRATCH  16
+#define BLOCK_TEXT     24
+#define BLOCK_TEXT_LEN 32
+#define BLOCK_SYSCALL  40
+#define BLOCK_CORE_VA  48
+#define BLOCK_SYSCALLS 56
+#define BLOCK_FSGSBASE 64
 
 #ifndef __ASSEMBLY__
 
@@ -92,7 +96,7 @@
 
 struct azm_block {
 	/* stub; first, for the assembly half */
-	uint64_t self;	  /* STUB_BLOCK(cpu) */
+	uint64_t self;    /* STUB_BLOCK(cpu) */
 	uint64_t kstack;  /* its top */
 	uint64_t scratch; /* %rsp at a syscall */
 	/* module, at START */
@@ -105,7 +109,7 @@ struct azm_block {
 	/* module, at START */
 	uint64_t entry, trap, trap_stack, guest_end;
 	uint64_t stack; /* its top, for the first function: entry */
-	uint64_t cr3;	  /* of the instance */
+	uint64_t cr3;   /* of the instance */
 	struct az_restart restart[AZ_NRESTART];
 	uint32_t core, ncores;
 	uint32_t start_pad[2];
@@ -152,10 +156,10 @@ struct azm_block {
 	uint32_t sleeps; /* in hlt: an answer, kick or cmd needs an IPI */
 	uint32_t fault_error;
 	uint64_t fault_addr;
-	uint64_t timer_at; /* TSC; ~0: none */
+	uint64_t timer_at;          /* TSC; ~0: none */
 	uint64_t run_tsc, halt_tsc; /* total spent in the instance, and of
 				       that in AZM_CALL_HALT's hlt */
-	uint64_t entered_tsc; /* 0, or the TSC when it entered */
+	uint64_t entered_tsc;       /* 0, or the TSC when it entered */
 	/* Of run_tsc, all that was spent waiting (QUIET), the wait that goes on
 	 * excepted; and when that began, or 0. */
 	uint64_t idle_tsc, idle_since;
@@ -180,8 +184,8 @@ struct azm_block {
 
 /* The first bytes of the stub's image. */
 struct azm_stub_header {
-	uint64_t magic; /* STUB_MAGIC */
-	uint64_t start; /* %rdi: block. Interrupts off, CR3 loaded */
+	uint64_t magic;      /* STUB_MAGIC */
+	uint64_t start;      /* %rdi: block. Interrupts off, CR3 loaded */
 	uint64_t block_size; /* sizeof(struct azm_block), a check */
 };
 #define STUB_MAGIC 0x42555453415a4100 /* "\0AZASTUB" */

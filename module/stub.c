@@ -19,37 +19,37 @@
 #define NO_TIME (~0ULL)
 
 /* Exceptions that matter here (SDM 3A, 6.15). */
-#define VEC_DB	1
+#define VEC_DB  1
 #define VEC_NMI 2
-#define VEC_BP	3
-#define VEC_OF	4
-#define VEC_DF	8
-#define VEC_PF	14
-#define VEC_MC	18
+#define VEC_BP  3
+#define VEC_OF  4
+#define VEC_DF  8
+#define VEC_PF  14
+#define VEC_MC  18
 
 #define MSR_TSC_DEADLINE   0x6e0
-#define MSR_SYSENTER_CS	   0x174
-#define MSR_DEBUGCTL	   0x1d9
-#define MSR_EFER	   0xc0000080
-#define MSR_STAR	   0xc0000081
-#define MSR_LSTAR	   0xc0000082
-#define MSR_CSTAR	   0xc0000083
-#define MSR_SFMASK	   0xc0000084
-#define MSR_FS_BASE	   0xc0000100
-#define MSR_GS_BASE	   0xc0000101
+#define MSR_SYSENTER_CS    0x174
+#define MSR_DEBUGCTL       0x1d9
+#define MSR_EFER           0xc0000080
+#define MSR_STAR           0xc0000081
+#define MSR_LSTAR          0xc0000082
+#define MSR_CSTAR          0xc0000083
+#define MSR_SFMASK         0xc0000084
+#define MSR_FS_BASE        0xc0000100
+#define MSR_GS_BASE        0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
-#define MSR_X2APIC	   0x800
+#define MSR_X2APIC         0x800
 
 #define EFER_SCE 1U
 
 #define DR6_INIT   0xffff0ff0UL
 #define DR6_CAUSES 0xe00fUL /* BT, BS, BD, B0 to B3 */
 
-#define CR4_TSD	  (1ULL << 2)
-#define CR4_PGE	  (1ULL << 7)
-#define CR4_PCE	  (1ULL << 8)
+#define CR4_TSD   (1ULL << 2)
+#define CR4_PGE   (1ULL << 7)
+#define CR4_PCE   (1ULL << 8)
 #define CR4_PCIDE (1ULL << 17)
-#define CR4_CET	  (1ULL << 23)
+#define CR4_CET   (1ULL << 23)
 
 /* Local APIC registers (SDM 3A, 11.4.1). */
 #define LAPIC_EOI   0xb0
@@ -79,12 +79,12 @@ _Noreturn void stub_park_loop(struct azm_block *b);
 int64_t stub_call(uint32_t nr, uint64_t arg);
 void stub_trap(uint32_t vec, struct az_frame *f);
 
-__attribute__((section(".head"), used)) static const struct azm_stub_header
-    header = {
-	    .magic = STUB_MAGIC,
-	    .start = (uint64_t)stub_start,
-	    .block_size = sizeof(struct azm_block),
-    };
+__attribute__((section(".head"),
+	       used)) static const struct azm_stub_header header = {
+	.magic = STUB_MAGIC,
+	.start = (uint64_t)stub_start,
+	.block_size = sizeof(struct azm_block),
+};
 
 _Static_assert(offsetof(struct azm_block, kstack) == BLOCK_KSTACK, "asm");
 _Static_assert(offsetof(struct azm_block, scratch) == BLOCK_SCRATCH, "asm");
@@ -154,7 +154,7 @@ static struct azm_page *monitor_page(const struct azm_block *b)
 	return (struct azm_page *)(STUB_ALIAS(b->cpu) + STUB_ALIAS_SIZE / 2);
 }
 
-#define load(p)	    __atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define load(p)     __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define store(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 #define swap(p, v)  __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 
@@ -623,8 +623,8 @@ static void gdt_init(struct azm_block *b)
 	b->gdt[STUB_USER_DS / 8] = 0x00cff3000000ffff;
 	b->gdt[STUB_USER_CS / 8] = 0x00affb000000ffff;
 	/* A TSS of 104 bytes, and so without an I/O map. */
-	b->gdt[STUB_TSS / 8] = 103 | (tss & 0xffffff) << 16 |
-			       0x89ULL << 40 | (tss >> 24 & 0xff) << 56;
+	b->gdt[STUB_TSS / 8] = 103 | (tss & 0xffffff) << 16 | 0x89ULL << 40 |
+			       (tss >> 24 & 0xff) << 56;
 	b->gdt[STUB_TSS / 8 + 1] = tss >> 32;
 	__asm__ volatile("lgdt %0" ::"m"(r));
 }
@@ -657,7 +657,7 @@ static void idt_init(struct azm_block *b)
 
 	for (uint64_t vec = 0; vec < 256; vec++) {
 		uint64_t at = (uint64_t)stub_vectors + 16 * vec;
-		uint64_t ist = vec == VEC_NMI ? 1
+		uint64_t ist = vec == VEC_NMI  ? 1
 			       : vec == VEC_DF ? 2
 			       : vec == VEC_MC ? 3
 			       : vec == VEC_DB ? 4
@@ -707,7 +707,7 @@ static void control_init(void)
 /* No register holds anything of who was here before. */
 static void vector_init(struct azm_block *b)
 {
-	*(uint16_t *)&b->xsave_init[0] = 0x37f;	  /* FCW */
+	*(uint16_t *)&b->xsave_init[0] = 0x37f;   /* FCW */
 	*(uint32_t *)&b->xsave_init[24] = 0x1f80; /* MXCSR */
 	if (b->has_xsave)
 		__asm__ volatile("xrstor64 %0" ::"m"(b->xsave_init),
