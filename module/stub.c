@@ -12,11 +12,15 @@
  * needs one even from a lazy CPU (arch/x86/mm/tlb.c:native_flush_tlb_multi).
  * Every wait also ends when the module says STOP.
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "block.h"
 
 #define NO_TIME (~0ULL)
+
+/* How an instance ends that cannot even be told of a fault. */
+#define SIGSEGV 11
 
 /* Exceptions that matter here (SDM 3A, 6.15). */
 #define VEC_DB  1
@@ -475,11 +479,25 @@ static _Noreturn void stub_bug(struct azm_block *b, uint32_t vec,
 		__asm__ volatile("cli; hlt");
 }
 
+/*
+ * A fault in the unikernel on its trap stack: that of an upcall, which can only
+ * be its own. It would be told of it on that stack, and fault again, for ever.
+ */
+static bool beyond_help(const struct azm_block *b, const struct az_frame *f)
+{
+	return f->rip - b->text < b->text_len && f->rsp > b->core_va &&
+	       f->rsp <= b->trap_stack;
+}
+
 static void upcall(struct azm_block *b, struct az_frame *f, uint32_t vec,
 		   uint64_t addr)
 {
 	struct azm_page *p = monitor_page(b);
 
+	while (beyond_help(b, f)) {
+		p->exit_status = SIGSEGV;
+		request(b, STUB_REQ_EXIT);
+	}
 	b->traps++;
 	p->frame = *f;
 	p->frame.orig_rax = ~0ULL;

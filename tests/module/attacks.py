@@ -24,7 +24,7 @@ LENGTH = 3.0 * float(os.environ.get("TEST_SLOW", "1"))
 
 # What comes to an end by itself, and must have, for its words to be complete.
 MUST_END = {"host_owner", "host_device", "tables", "unknown_calls",
-            "halt_storm", "timer_storm", "kick_storm"}
+            "halt_storm", "timer_storm", "kick_storm", "lose_frame"}
 
 
 def one(tap, neighbour, log, cpus, name, seed):
@@ -64,10 +64,10 @@ def one(tap, neighbour, log, cpus, name, seed):
 def attack_all(tap, args, cpus, neighbour, log):
     names = subprocess.run([metal.program("hostile"), "list"], check=True,
                            capture_output=True, text=True).stdout.split()
+    names = [name for name in names if args.only in name]
+    tap.ok(names, "there are attacks to make")
     for seed in range(args.from_seed, args.from_seed + args.seeds):
         for name in names:
-            if args.only not in name:
-                continue
             if not one(tap, neighbour, log, cpus, name, seed):
                 return
 

@@ -142,6 +142,9 @@ class Cycle:
                         "python3": 0}[way]
                 self.check(status == want, f"{way}: status {status}")
             elif self.rng.random() < 0.6:
+                if self.rng.random() < 0.3:
+                    proc.send_signal(signal.SIGSTOP)
+                    self.words.append("stopped")
                 proc.kill()
                 self.check(proc.wait(metal.PATIENCE) in (-9, 42, -11, -6, -8,
                                                          0), "SIGKILL")

@@ -435,6 +435,14 @@ static void scribble_core(void)
 	live();
 }
 
+/* Nothing that its unikernel needs to be told of a fault is there any more. */
+static void lose_frame(void)
+{
+	for (uint64_t at = sizeof(struct az_core); at < 0x100; at += 8)
+		*(uint64_t *)(AZ_CORE_BASE + at) = 8;
+	__asm__ volatile("ud2");
+}
+
 static void scribble_boot(void)
 {
 	for (int i = 0; i < 4; i++)
@@ -752,19 +760,46 @@ static const struct {
 	const char *name;
 	void (*fn)(void);
 } attacks[] = {
-	ROW(halt_for_ever),    ROW(halt_storm),        ROW(timer_storm),
-	ROW(kick_storm),       ROW(kick_war),          ROW(sync_war),
-	ROW(fs_odd),           ROW(unknown_calls),     ROW(exit_odd),
-	ROW(exit_from_two),    ROW(host_rubbish),      ROW(host_race),
-	ROW(host_owner),       ROW(host_device),       ROW(scribble_page),
-	ROW(scribble_az_core), ROW(scribble_core),     ROW(scribble_boot),
-	ROW(scribble_live),    ROW(scribble_ring),     ROW(wishes),
-	ROW(unmap_unikernel),  ROW(protect_unikernel), ROW(drop_unikernel),
-	ROW(remap_unikernel),  ROW(ring_unmap),        ROW(jump_into_text),
-	ROW(jump_to_syscalls), ROW(gs_and_call),       ROW(gs_and_fault),
-	ROW(gs_and_wait),      ROW(gs_selectors),      ROW(vsyscall),
-	ROW(tables),           ROW(sysenter),          ROW(int80),
-	ROW(rubbish),          ROW(rubbish_children),  ROW(fork_bomb),
+	ROW(halt_for_ever),
+	ROW(halt_storm),
+	ROW(timer_storm),
+	ROW(kick_storm),
+	ROW(kick_war),
+	ROW(sync_war),
+	ROW(fs_odd),
+	ROW(unknown_calls),
+	ROW(exit_odd),
+	ROW(exit_from_two),
+	ROW(host_rubbish),
+	ROW(host_race),
+	ROW(host_owner),
+	ROW(host_device),
+	ROW(scribble_page),
+	ROW(scribble_az_core),
+	ROW(scribble_core),
+	ROW(lose_frame),
+	ROW(scribble_boot),
+	ROW(scribble_live),
+	ROW(scribble_ring),
+	ROW(wishes),
+	ROW(unmap_unikernel),
+	ROW(protect_unikernel),
+	ROW(drop_unikernel),
+	ROW(remap_unikernel),
+	ROW(ring_unmap),
+	ROW(jump_into_text),
+	ROW(jump_to_syscalls),
+	ROW(gs_and_call),
+	ROW(gs_and_fault),
+	ROW(gs_and_wait),
+	ROW(gs_selectors),
+	ROW(vsyscall),
+	ROW(tables),
+	ROW(sysenter),
+	ROW(int80),
+	ROW(rubbish),
+	ROW(rubbish_children),
+	ROW(fork_bomb),
 	ROW(fault_storm),
 };
 
