@@ -32,9 +32,12 @@ FULL = 24
 MODES = {"guest": ["metal-1"], "programs": ["metal-1"]}
 ALL_MODES = ["metal-1", "metal-2"]
 CORES = "2-7"
+SCRIPT_LIMIT = 600  # of one of module: 200 cycles take long
 # A library that the scripts share.
 NOT_TESTS = {"metal.py"}
-MORE = {"cycles.py": ["--cycles", "200"], "attacks.py": ["--seeds", "5"]}
+MORE = {"cycles.py": ["--cycles", "200"], "attacks.py": ["--seeds", "5"],
+        "device.py": ["--seeds", "10", "--calls", "2000", "--churn", "1000"],
+        "steady.py": ["--seconds", "60"]}
 
 
 def listed():
@@ -220,7 +223,7 @@ def script(runner, clock, execute, name, args):
     if runner.wanted(label) and not clock.over(label):
         argv = [PYTHON, os.path.join(SCRIPTS, name)] + args
         runner.add_tap(label, execute(argv, "/tmp", dict(os.environ),
-                                      120 * SLOW))
+                                      SCRIPT_LIMIT * SLOW))
 
 
 def inside(argv):

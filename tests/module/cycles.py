@@ -195,7 +195,7 @@ def pinned():
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--cycles", type=int, default=200)
+    parser.add_argument("--cycles", type=int, default=20)
     parser.add_argument("--seed", type=int,
                         default=int.from_bytes(os.urandom(4), "big"))
     args = parser.parse_args()

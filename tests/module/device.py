@@ -110,9 +110,9 @@ def sleeping(tap, cpus):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--calls", type=int, default=2000)
-    parser.add_argument("--churn", type=int, default=1000)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--calls", type=int, default=300)
+    parser.add_argument("--churn", type=int, default=200)
     args = parser.parse_args()
     metal.need_machine(3)
     tap = metal.Tap()

@@ -5,7 +5,7 @@ can be lost (tools/machine), with azalea.ko in build/module.
 
     metal.py build      compile the programs beside this file, and stop
 
-A test is a script that prints TAP; without options it runs for long. It leaves every CPU on-line and the module
+A test is a script that prints TAP; options make it longer (tests/metal.py). It leaves every CPU on-line and the module
 unloaded.
 """
 import errno

@@ -20,7 +20,7 @@ COUNTERS = "interrupts kicks flushes timers faults calls halts traps".split()
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seconds", type=float, default=3)
     args = parser.parse_args()
     metal.need_machine(3)
     tap = metal.Tap()
