@@ -19,6 +19,7 @@
 #define BATCH_NS    100000.0 /* long against the clock, short against a tick */
 #define SAMPLES_MIN 5
 #define SAMPLES_MAX 4096
+#define TRIES       1000000 /* of a counter: a loop is a block */
 #define BATCH_MAX   ((uint64_t)1 << 32)
 
 static const char *const hows[] = {
@@ -154,6 +155,9 @@ static void counter_find(void)
 		err(1, "%s", given);
 	close(fd);
 	counter = (const volatile struct counter *)p + cpu;
+	for (uint64_t start = counter->all, i = 0; counter->all == start; i++)
+		if (i == TRIES)
+			errx(1, "%s does not count CPU %ld", given, cpu);
 }
 
 static void field(const char *name, const char *value)

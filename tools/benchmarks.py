@@ -17,6 +17,7 @@ BEGIN = "<!-- begin: written by tools/benchmarks.py -->\n"
 END = "<!-- end -->\n"
 STEPS = [("ns", 1000), ("us", 1000), ("ms", 1000), ("s", None)]
 COUNTS = [("insns", 1000), ("kinsns", 1000), ("Minsns", None)]
+EVEN = 5e-4 # no interrupt takes as little of a quantum
 PARTS = ("user", "unikernel", "linux", "stub")
 BOUNDS = {"faster": "{}× faster", "at_most": "at most {}",
           "above": "at most {} above Linux"}
@@ -37,6 +38,8 @@ def quantity(value, unit):
             value /= factor
             name, factor = next(steps)
         unit = name
+    if unit.endswith("insns"):
+        return f"{value:.6g} {unit}" # they are exact
     return f"{number(value)} {unit}"
 
 
@@ -119,26 +122,38 @@ def clean(side, work):
     """How many quanta are as good as the best, within 0.05 %: % of them."""
     values = [value for _, value in side["samples"]]
     best = max(values) if work else min(values)
-    even = sum(abs(value - best) <= 5e-4 * best for value in values)
+    even = sum(abs(value - best) <= EVEN * best for value in values)
     return 100 * even / len(values)
+
+
+def foreign(side):
+    """How much of a quantum of work was not the program's, in the mean."""
+    values = [value for _, value in side["samples"]]
+    best = min(values)
+    return sum(value - best for value in values
+               if value - best > EVEN * best) / len(values)
+
+
+def noise_row(name, side, s, unit):
+    span = " | ".join(quantity(s[k], unit) for k in ("min", "median", "max"))
+    even = f"{clean(s, unit == 'units'):.1f} %" \
+        if s["n"] and name != "hourglass" else ""
+    lost = quantity(foreign(s), unit) if name == "fwq" else ""
+    return f"| {name} | {side.capitalize()} | {span} | " \
+        f"{s['overhead_percent']:.3f} % | {even} | {lost} | {s['n']} | " \
+        f"{number(s['kurtosis'])} |"
 
 
 def noise_table(benches):
     yield "| noise | | least | median | most | overhead | undisturbed | " \
-        "n | kurtosis |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+        "lost a quantum | n | kurtosis |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
     for bench in benches:
         for row in bench["results"]:
             for side in ("linux", "azalea"):
-                s = row.get(side, {})
-                if "overhead_percent" in s:
-                    span = " | ".join(quantity(s[k], row["unit"])
-                                      for k in ("min", "median", "max"))
-                    even = f"{clean(s, row['unit'] == 'units'):.1f} %" \
-                        if bench["name"] != "hourglass" else ""
-                    yield f"| {bench['name']} | {side.capitalize()} | " \
-                        f"{span} | {s['overhead_percent']:.3f} % | " \
-                        f"{even} | {s['n']} | {number(s['kurtosis'])} |"
+                if "overhead_percent" in row.get(side, {}):
+                    yield noise_row(bench["name"], side, row[side],
+                                    row["unit"])
 
 
 def page(results, pictures):

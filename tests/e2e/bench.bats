@@ -268,6 +268,49 @@ case_of() {
 	refuses "is not a bench of this version"
 }
 
+@test "each copy is an instance on its share of the CPUs" {
+	[ "$(nproc)" -ge 2 ] || skip "one CPU"
+	fake side "{\"name\": \"two\", \"how\": \"wall\", \"unit\": \"ms\",
+		\"cpus\": 2, \"cores\": 0, \"dynamic\": 0, \"copies\": 2,
+		\"command\": \"$PWD/fakes/say.sh\", \"targets\": []}" </dev/null
+	cat >fakes/say.sh <<-BODY
+		#!/bin/sh
+		while read -r key value; do
+			[ "\$key" != Cpus_allowed_list: ] || echo "\$value"
+		done </proc/self/status >>"$PWD/cpus"
+	BODY
+	chmod +x fakes/say.sh
+	"$AZALEA" bench -o json side >out
+	object 'len(o["benches"][0]["results"][0]["azalea"]["samples"]) == 2
+		' <out
+	# Two copies, two rounds and one before. An instance's one core is 0.
+	[ "$(grep -cx 0 cpus)" -eq 6 ]
+	[ "$(grep -cx '[0-9]*[-,][0-9]*' cpus)" -eq 6 ]
+}
+
+@test "instructions are counted only by what counts" {
+	refuses "cannot read counters" --count none getpid
+	truncate -s 65536 still
+	run -0 "$AZALEA" bench -n 1 --count still getpid/static
+	says "not measured: getpid: $PWD/still does not count CPU" ||
+		says "not measured: getpid: still does not count CPU"
+	run -0 "$AZALEA" bench -n 1 --count still footprint/processor
+	says "is about time, not instructions"
+}
+
+@test "what only metal has is left out of all, and refused by name" {
+	run -0 "$AZALEA" bench quiet
+	says "not measured: needs --plat metal"
+	fake some "$(case_of here)" \
+		"$(case_of there | sed 's/"cores"/"metal": 1, "cores"/')" <<-'BODY'
+		echo 1
+	BODY
+	"$AZALEA" bench -n 1 -o json all >out
+	object '[r["name"] for r in o["benches"][0]["results"]] == ["here"]' <out
+	"$AZALEA" bench -n 1 -o json --plat pico all >out
+	object '"azalea" in o["benches"][0]["results"][0]' <out
+}
+
 @test "an installed azalea finds its benches" {
 	local real
 	real=$(realpath "$AZALEA")
