@@ -105,6 +105,10 @@ def split_table(benches):
 
 
 def split(side, unit):
+    for key, text in (("offline_ms", "core 0: CPU off-line"),
+                      ("enter_ms", "entered")):
+        if side.get(key):
+            yield f"{text} {quantity(side[key], unit)}"
     if "rest_ms" in side:
         yield f"then {quantity(side['rest_ms']['median'], unit)} to the end"
     if "busiest" in side:

@@ -116,6 +116,12 @@ static bool side_azalea(const struct bench_case *c, int side)
 	return !c->native && (side || c->base);
 }
 
+/* Does metal say how long it took to get its CPU? */
+static bool case_split(const struct plan *p, const struct bench_case *c)
+{
+	return p->metal && !p->counter && c->how == HOW_FIRST;
+}
+
 static const char *program_suffix(const struct bench_case *c, int side)
 {
 	return c->linked && side ? ".azi" : c->dynamic ? ".dynamic" : "";
@@ -137,6 +143,10 @@ static void words_make(struct words *w, const struct plan *p,
 		if (p->plat) {
 			word_add(w, "--plat");
 			word_add(w, "%s", p->plat);
+		}
+		if (case_split(p, r->c)) {
+			word_add(w, "--stats");
+			word_add(w, "%s/stats", p->work);
 		}
 		word_add(w, "--cpuset-cpus");
 		word_add(w, "%s", cpulist_format(cores, list, sizeof(list)));
@@ -298,8 +308,26 @@ static int run_command(const struct plan *p, struct run *run, struct result *r,
 		   : -1;
 }
 
+/* What `azalea run --stats` wrote. */
+static void split_add(const struct plan *p, struct side *side)
+{
+	char path[PATH_MAX + 8];
+	json_int_t offline = 0, enter = 0;
+	json_t *o;
+
+	(void)snprintf(path, sizeof(path), "%s/stats", p->work);
+	o = json_load_file(path, 0, NULL);
+	if (o && json_unpack(o, "{s:{s:I, s:I}}", "counters", "cpu_offline_ns",
+			     &offline, "cpu_enter_ns", &enter) == 0) {
+		side->part[0] += (double)offline / 1e6;
+		side->part[1] += (double)enter / 1e6;
+	}
+	json_decref(o);
+}
+
 /* The command prints when it began. */
-static int run_first(struct run *run, struct result *r, struct side *side)
+static int run_first(const struct plan *p, struct run *run, struct result *r,
+		     struct side *side)
 {
 	double began, took;
 	struct child c;
@@ -317,6 +345,8 @@ static int run_first(struct run *run, struct result *r, struct side *side)
 		if (took < 0 || !sample_add(&side->samples, 0, took) ||
 		    !sample_add(&side->cpu, 0, (double)c.wall_ns / 1e6 - took))
 			err = -1;
+		if (!err && run->metal)
+			split_add(p, side);
 	}
 	child_free(&c);
 	return err;
@@ -527,7 +557,7 @@ static int run_one(const struct plan *p, struct run *run, struct result *r,
 	case HOW_FIRST:
 		/* Of instructions, all that it takes to the end. */
 		return p->counter ? run_command(p, run, r, side)
-				  : run_first(run, r, side);
+				  : run_first(p, run, r, side);
 	case HOW_MEMORY:
 	case HOW_IDLE:
 	case HOW_INTERRUPTS:
@@ -588,7 +618,7 @@ static int prepare(struct plan *p, struct result *r)
 	struct child c;
 	int err;
 
-	if (!r->bench->prepare)
+	if (!r->bench->prepare && !case_split(p, r->c))
 		return 0;
 	if (work_make(p) != 0) {
 		(void)snprintf(r->why, sizeof(r->why),
@@ -596,6 +626,8 @@ static int prepare(struct plan *p, struct result *r)
 			       error_text(errno));
 		return -1;
 	}
+	if (!r->bench->prepare)
+		return 0;
 	(void)snprintf(path, sizeof(path), "%s/%s", p->dir, r->bench->name);
 	err = child_run(argv, NULL, LIMIT_SECONDS, &c);
 	if (err)

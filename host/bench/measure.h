@@ -41,7 +41,9 @@ struct side {
 	 * that executed most. HOW_FIRST: taking the CPUs and entering them.
 	 */
 	struct samples cpu;
-	double part[4]; /* HOW_WALL: who executed the instructions, sums */
+	/* Sums over all runs: who executed the instructions; or, HOW_FIRST on
+	 * metal, ms for taking core 0's CPU off-line and for entering it. */
+	double part[4];
 	double seconds; /* noise: how long was watched */
 	struct stats stats, cpu_stats;
 	/* Noise: % of the time that was lost. */

@@ -242,6 +242,7 @@ static json_t *json_parts(const struct side *s)
 static json_t *json_side(const struct result *r, const struct side *s)
 {
 	const bool noise = case_is_noise(r->c);
+	const double n = s->stats.n ? (double)s->stats.n : 1;
 	json_t *o = json_stats(&s->stats);
 
 	(void)json_object_set_new(o, "samples",
@@ -258,7 +259,12 @@ static json_t *json_side(const struct result *r, const struct side *s)
 					  json_samples(&s->cpu, false));
 		(void)json_object_set_new(o, detail_key(r->c), cpu);
 	}
-	if (s->part[COUNTER_USER] > 0)
+	if (r->c->how == HOW_FIRST && strcmp(r->c->unit, "ms") == 0) {
+		(void)json_object_set_new(o, "offline_ms",
+					  json_real(s->part[0] / n));
+		(void)json_object_set_new(o, "enter_ms",
+					  json_real(s->part[1] / n));
+	} else if (s->part[COUNTER_USER] > 0)
 		(void)json_object_set_new(o, "parts", json_parts(s));
 	return o;
 }
