@@ -17,7 +17,7 @@ BEGIN = "<!-- begin: written by tools/benchmarks.py -->\n"
 END = "<!-- end -->\n"
 STEPS = [("ns", 1000), ("us", 1000), ("ms", 1000), ("s", None)]
 COUNTS = [("insns", 1000), ("kinsns", 1000), ("Minsns", None)]
-EVEN = 5e-4 # no interrupt takes as little of a quantum
+EVEN = 5e-4  # no interrupt takes as little of a quantum
 PARTS = ("user", "unikernel", "linux", "stub")
 BOUNDS = {"faster": "{}× faster", "at_most": "at most {}",
           "above": "at most {} above Linux"}
@@ -39,7 +39,7 @@ def quantity(value, unit):
             name, factor = next(steps)
         unit = name
     if unit.endswith("insns"):
-        return f"{value:.6g} {unit}" # they are exact
+        return f"{value:.5g} {unit}"  # they are exact
     return f"{number(value)} {unit}"
 
 

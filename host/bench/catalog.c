@@ -252,15 +252,12 @@ static void case_count(struct bench_case *c)
 		{ "us", "kinsns" },
 		{ "ms", "Minsns" },
 	};
-	size_t i, kept = 0;
+	size_t i;
 
 	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		if (strcmp(c->unit, units[i].time) == 0)
 			c->unit = units[i].count;
-	for (i = 0; i < c->ntargets; i++)
-		if (c->target[i].bound == BOUND_FASTER)
-			c->target[kept++] = c->target[i];
-	c->ntargets = kept;
+	c->ntargets = 0;
 }
 
 void catalog_count(struct catalog *c)

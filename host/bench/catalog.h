@@ -77,7 +77,7 @@ int catalog_load(struct catalog *c);
 
 /*
  * catalog_count - what is measured are executed instructions, not time: other
- * units, and no targets that bound a time.
+ * units, and no targets, which are about time.
  */
 void catalog_count(struct catalog *c);
 
