@@ -105,6 +105,8 @@ def publish():
             with open(f"{OUT}/{name}.svg", encoding="utf-8") as f:
                 lines = f.read().split("\n", 1)
         except FileNotFoundError:
+            lines = []
+        if len(lines) < 2:  # not drawn, or not yet
             continue
         pictures += ["--picture", f"metal-{name}.svg"]
         with open(f"{TOP}/docs/metal-{name}.svg", "w", encoding="utf-8") as f:
