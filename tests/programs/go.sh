@@ -14,6 +14,7 @@ GOMAXPROCS=1 $RUN "$exe" channels
 GOGC=10 $RUN "$exe" memory
 status $RUN "$exe" exit
 $RUN "$exe" signal
+$RUN "$exe" programs
 # The trace has addresses in it; its first line does not.
 st=0
 $RUN "$exe" panic 2>trace || st=$?

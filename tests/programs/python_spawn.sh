@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# python_spawn.sh - python3, perl, node and Go starting programs.
+# python_spawn.sh - python3, perl and node starting programs.
 # needs: python3
 . "$TESTS/lib.inc"
 

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"runtime"
 	"runtime/debug"
@@ -23,6 +24,33 @@ import (
 	"syscall"
 	"time"
 )
+
+func programs() {
+	var wg sync.WaitGroup
+	var failed int32
+	for i := 0; i < 8; i++ {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			out, err := exec.Command("sh", "-c", "echo $0; exit 2",
+				"word").CombinedOutput()
+			if string(out) != "word\n" || err.Error() != "exit status 2" {
+				atomic.AddInt32(&failed, 1)
+			}
+		}()
+	}
+	wg.Wait()
+	_, err := exec.Command("/nonexistent").Output()
+	fmt.Println(failed, err)
+	c := exec.Command("cat")
+	c.Dir = "/"
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.Stdin = strings.NewReader("through cat\n")
+	c.Stdout = os.Stdout
+	fmt.Println(c.Run())
+	fmt.Println(syscall.Exec("/bin/echo", []string{"echo", "replaced"},
+		os.Environ()))
+}
 
 func channels() {
 	in, out := make(chan int), make(chan int, 10)
@@ -299,6 +327,8 @@ func main() {
 		memory()
 	case "signal":
 		signals()
+	case "programs":
+		programs()
 	case "exit":
 		go func() { os.Exit(13) }()
 		select {}
