@@ -11,7 +11,7 @@ prog: main.o $(OBJ)
 	gcc -o $@ $^
 main.c:
 	echo '#include <stdio.h>' >$@
-	echo 'int main(int c, char **v) { printf("%s\n", v[c - 1]); return c - 2; }' >>$@
+	echo 'int main(int c, char **v) { puts(v[c - 1]); return c - 2; }' >>$@
 m%.c:
 	echo 'int f$*(void) { return $*; }' >$@
 %.o: %.c
