@@ -47,7 +47,7 @@
 /* What the word in front of the environment needs at most. */
 #define ENV_ROOM                                            \
 	(sizeof(AZ_EXEC_ENV) + 2 * sizeof(struct az_exec) + \
-	 2 * AZ_EXEC_PENDING * sizeof(struct siginfo) + ELF_PATH_MAX)
+	 2UL * AZ_EXEC_PENDING * sizeof(struct siginfo) + ELF_PATH_MAX)
 
 struct image {
 	int fd;
@@ -419,41 +419,45 @@ static long step(const struct image *im, const uint64_t *envp)
 	return r;
 }
 
-static long become(struct image *im, int dirfd, uint64_t upath, int flags,
-		   uint64_t uargv, uint64_t argc, uint64_t uenvp, uint64_t envc)
+/* The vectors of execve, and how many pointers each has. */
+struct vectors {
+	uint64_t argv, envp;
+	long argc, envc;
+};
+
+static long become(struct image *im, const struct vectors *v)
 {
 	uint64_t *envp;
-	long r = find(im, dirfd, upath, flags);
+	long r = vectors_fill(im, v->argv, (uint64_t)v->argc, v->envp,
+			      (uint64_t)v->envc, &envp);
 
-	if (!r)
-		r = vectors_fill(im, uargv, argc, uenvp, envc, &envp);
-	if (!r) {
-		state_fill(im);
-		env_fill(im);
-		if (BOOT->flags & AZ_BOOT_STRACE)
-			strace_last(thread_self()->frame,
-				    (uint32_t)thread_self()->frame->orig_rax);
-		r = step(im, envp);
-	}
-	if (im->fd >= 0)
-		host_call(AZ_SYS_close, (uint64_t)im->fd, 0, 0, 0, 0, 0);
-	return r;
+	if (r)
+		return r;
+	state_fill(im);
+	env_fill(im);
+	if (BOOT->flags & AZ_BOOT_STRACE)
+		strace_last(thread_self()->frame,
+			    (uint32_t)thread_self()->frame->orig_rax);
+	return step(im, envp);
 }
 
 static long execute(int dirfd, uint64_t upath, uint64_t uargv, uint64_t uenvp,
 		    int flags)
 {
-	long argc = count(uargv), envc = argc < 0 ? argc : count(uenvp), r;
+	struct vectors v = { .argv = uargv, .envp = uenvp };
 	struct vfork *vf = core_self()->vfork;
 	struct image *im;
 	size_t size;
+	long r;
 
 	if (!mon_direct_ok())
 		return process_refused("execve");
-	if (envc < 0)
-		return envc;
+	v.argc = count(uargv);
+	v.envc = v.argc < 0 ? v.argc : count(uenvp);
+	if (v.envc < 0)
+		return v.envc;
 	size = sizeof(*im) +
-	       ((uint64_t)(argc + envc) + ARRAY_SIZE(im->word) + 4) * 8;
+	       ((uint64_t)(v.argc + v.envc) + ARRAY_SIZE(im->word) + 4) * 8;
 	im = kalloc_pages(size);
 	if (!im)
 		return -ENOMEM;
@@ -462,8 +466,11 @@ static long execute(int dirfd, uint64_t upath, uint64_t uargv, uint64_t uenvp,
 		vf->size = size;
 	}
 	im->fd = -1;
-	r = become(im, dirfd, upath, flags, uargv, (uint64_t)argc, uenvp,
-		   (uint64_t)envc);
+	r = find(im, dirfd, upath, flags);
+	if (!r)
+		r = become(im, &v);
+	if (im->fd >= 0)
+		host_call(AZ_SYS_close, (uint64_t)im->fd, 0, 0, 0, 0, 0);
 	if (vf)
 		vf->room = NULL;
 	kfree_pages(im, size);
