@@ -233,10 +233,12 @@ def inside(argv):
     chosen = everything() if full else listed()
     filters = [argv[i + 1] for i, word in enumerate(argv) if word == "-k"]
     runner = tests.Runner(results, filters)
-    clock = Clock(results, float(argv[1]))
+    # Each part has its share, however long the other takes.
+    clock = Clock(results, float(argv[1]) * 0.6)
     for kind, name, args in chosen:
         if kind == "module":
             script(runner, clock, tests.execute, name, args)
+    clock = Clock(results, float(argv[1]) * 0.4)
     on_metal(results, runner, clock,
              [one for one in chosen if one[0] != "module"])
     return 0
