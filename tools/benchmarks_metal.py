@@ -36,7 +36,7 @@ RUNS = {
     "boot": (True, "-n 2 --plot {out}/boot.svg", "boot"),
     "claim": (False, "-n 5 --duration 0.1", "claim"),
     "mix": (True, "-n 1 --plot {out}/mix.svg", "mix"),
-    "boot-time": (False, "-n 3", "boot/64 boot/1_core boot/6"),
+    "boot-time": (False, "-n 3", "boot/64 boot/1_core boot/6_cores"),
     "cost": (False, "-n 2",
              "offload/umask,_ring touch/256_MiB,_once pingpong/futex,_two"),
 }
