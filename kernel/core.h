@@ -69,6 +69,8 @@ struct core {
 	uint32_t looks;   /* in sched_look: threads that wait get no tick yet */
 	struct vfork *vfork;   /* sys/vfork.h: a child has this core; or NULL */
 	struct thread *moving; /* to another core, once this one let it go */
+	uint64_t int3_at;    /* where a site being rewritten was met last */
+	uint32_t int3_again; /* how often in a row */
 	/*
 	 * Ready, and before all of rq: this core's alone, so that passing the
 	 * core on takes no lock. Others may look whether it is NULL.

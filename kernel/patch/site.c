@@ -34,6 +34,8 @@
 #define FIRST_TRY 2U
 #define NEXT_TRY  4U
 #define NEVER     UINT32_MAX
+/* Meetings with an int3 in a row, of which a rewriting explains a few. */
+#define INT3_MANY 64
 
 #define NBUCKETS 1024U
 #define CHAIN    64U /* links that a lookup follows */
@@ -532,9 +534,16 @@ void patch_step(struct az_frame *frame)
 
 bool patch_int3(struct az_frame *frame)
 {
+	struct core *c = core_self();
+
 	if (!text_was_written(frame->rip - 1))
 		return false;
 	frame->rip--;
+	if (frame->rip != c->int3_at)
+		c->int3_again = 0;
+	c->int3_at = frame->rip;
+	if (++c->int3_again % INT3_MANY == 0)
+		text_look_again(frame->rip);
 	return true;
 }
 

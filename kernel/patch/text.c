@@ -102,6 +102,22 @@ int text_write(uint64_t addr, const uint8_t *old, const uint8_t *bytes,
 	return 0;
 }
 
+/*
+ * A processor sees what others have written. An emulator may go on with what
+ * it decoded between two writes: QEMU's TCG, when one CPU translates a page's
+ * first code while another writes there (tb_link_page protects it only then).
+ * Another write makes it look.
+ */
+void text_look_again(uint64_t addr)
+{
+	uint8_t byte;
+
+	mm_lock();
+	if (!copy_from_user(&byte, addr, 1) && byte != INT3)
+		(void)poke(addr, &byte, 1);
+	mm_unlock();
+}
+
 void text_leave(void)
 {
 	if (alone())

@@ -22,6 +22,12 @@ int text_write(uint64_t addr, const uint8_t *old, const uint8_t *bytes,
 bool text_was_written(uint64_t addr);
 
 /*
+ * text_look_again - for a core that meets an int3 at addr again and again,
+ * which is long gone.
+ */
+void text_look_again(uint64_t addr);
+
+/*
  * text_leave - when it returns, no core is in code that nothing leads to any
  * more, nor will be before patch_rip has seen where it was.
  */
