@@ -69,8 +69,8 @@ struct core {
 	uint32_t looks;   /* in sched_look: threads that wait get no tick yet */
 	struct vfork *vfork;   /* sys/vfork.h: a child has this core; or NULL */
 	struct thread *moving; /* to another core, once this one let it go */
-	uint64_t int3_at;    /* where a site being rewritten was met last */
-	uint32_t int3_again; /* how often in a row */
+	uint64_t int3_at;      /* where a site being rewritten was met last */
+	uint32_t int3_again;   /* how often in a row */
 	/*
 	 * Ready, and before all of rq: this core's alone, so that passing the
 	 * core on takes no lock. Others may look whether it is NULL.
@@ -90,7 +90,8 @@ struct core {
 	uint16_t free_slot[AZ_RING_SLOTS];
 	struct thread *slot_thread[AZ_RING_SLOTS]; /* who waits for it */
 	_Alignas(4096) char pad[AZ_CORE_PLAT - 4096];
-	char plat[4096]; /* the platform's own: a page that metal's stub writes */
+	char plat
+	    [4096]; /* the platform's own: a page that metal's stub writes */
 	/* calls that came by rewritten sites, by site; stubs write it */
 	_Alignas(AZ_CORE_HITS) uint64_t site_hits[AZ_SITES];
 };

@@ -41,7 +41,7 @@ need()
 commands()
 {
 	make -nB CC=clang all build/edge build/adder build/web bench-build \
-	    build/genseccomp build/machine/agent |
+	    build/genseccomp build/machine/agent build/qemu_count.so |
 	    sed -e ':a' -e '/\\$/{N;s/\\\n//;ba' -e '}' | awk '
 	$1 == "clang" || ($1 == "musl-gcc" && / host\/runtime\//) {
 		files = flags = ""
