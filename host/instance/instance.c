@@ -740,11 +740,27 @@ static void start_more_cores(void)
 	}
 }
 
+/*
+ * Linux starts no thread of a process (EAGAIN) while one of its cores executes
+ * another program: if that fails, soon again.
+ */
+static int worker_add(void)
+{
+	static const struct timespec soon = { .tv_nsec = 1000000 };
+	int err = worker_start();
+
+	for (int i = 0; i < 20 && err == -EAGAIN; i++) {
+		(void)nanosleep(&soon, NULL);
+		err = worker_start();
+	}
+	return err;
+}
+
 static void serve_requests(void)
 {
 	start_more_cores();
 	if (__atomic_exchange_n(&BOOT->want_workers, 0, __ATOMIC_SEQ_CST)) {
-		int err = worker_start();
+		int err = worker_add();
 
 		if (err)
 			error_say("no thread for offloaded calls: %s",
