@@ -11,6 +11,7 @@
  */
 #define __ASSEMBLER__ 1
 #include "core.h"
+#include "frame.h"
 #include "lib/errno.h"
 
 #define R_R11 48
@@ -198,22 +199,7 @@ exit_to_program:
 exit_begin:
 	cmpl $0, %gs:CORE_PENDING
 	jne exit_slow
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbp
-	popq %rbx
-	popq %r11
-	popq %r10
-	popq %r9
-	popq %r8
-	popq %rax
-	popq %rcx
-	popq %rdx
-	popq %rsi
-	popq %rdi
-	addq $8, %rsp
+	frame_pop
 	.globl exit_iret
 	.hidden exit_iret
 exit_iret:

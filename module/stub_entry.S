@@ -8,6 +8,7 @@
  */
 #define __ASSEMBLY__ 1
 #include "block.h"
+#include "frame.h"
 
 	.text
 
@@ -130,38 +131,10 @@ stub_vectors:
 
 trap_common:
 	cld
-	pushq %rsi
-	pushq %rdx
-	pushq %rcx
-	pushq %rax
-	pushq %r8
-	pushq %r9
-	pushq %r10
-	pushq %r11
-	pushq %rbx
-	pushq %rbp
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
+	frame_push
 	movq %rsp, %rsi
 	call stub_trap
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbp
-	popq %rbx
-	popq %r11
-	popq %r10
-	popq %r9
-	popq %r8
-	popq %rax
-	popq %rcx
-	popq %rdx
-	popq %rsi
-	popq %rdi
-	addq $8, %rsp
+	frame_pop
 	iretq
 
 	.section .note.GNU-stack,"",@progbits

@@ -9,6 +9,7 @@
  */
 #define __ASSEMBLER__ 1
 #include "core.h"
+#include "frame.h"
 
 #define VEC_SYSCALL 0x80
 
@@ -35,20 +36,7 @@ metal_syscall:
 	pushq %rcx
 	pushq %rax	/* orig_rax */
 	pushq %rdi
-	pushq %rsi
-	pushq %rdx
-	pushq %rcx
-	pushq %rax
-	pushq %r8
-	pushq %r9
-	pushq %r10
-	pushq %r11
-	pushq %rbx
-	pushq %rbp
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
+	frame_push
 	movl $VEC_SYSCALL, %edi
 	xorl %esi, %esi
 	xorl %edx, %edx
@@ -74,22 +62,7 @@ metal_enter_trap:
 	.hidden metal_return
 metal_return:
 	movq %rdi, %rsp
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbp
-	popq %rbx
-	popq %r11
-	popq %r10
-	popq %r9
-	popq %r8
-	popq %rax
-	popq %rcx
-	popq %rdx
-	popq %rsi
-	popq %rdi
-	addq $8, %rsp
+	frame_pop
 	iretq
 
 	.section .note.GNU-stack,"",@progbits
