@@ -3,8 +3,8 @@
  * enter.S - the last of Linux that a CPU executes before the stub; and calls
  * of functions that Linux does not export.
  *
- * azm_enter is alone in its page, which the park table has at the same address: so the
- * instruction after the load of CR3 is there.
+ * azm_enter is alone in its page, which the park table has at the same address:
+ * so the instruction after the load of CR3 is there.
  */
 	.section .text.azalea_enter, "ax"
 	.balign 4096

@@ -49,12 +49,6 @@
 #define DR6_INIT   0xffff0ff0UL
 #define DR6_CAUSES 0xe00fUL /* BT, BS, BD, B0 to B3 */
 
-#define CR4_TSD   (1ULL << 2)
-#define CR4_PGE   (1ULL << 7)
-#define CR4_PCE   (1ULL << 8)
-#define CR4_PCIDE (1ULL << 17)
-#define CR4_CET   (1ULL << 23)
-
 /* Local APIC registers (SDM 3A, 11.4.1). */
 #define LAPIC_EOI   0xb0
 #define LAPIC_ICR   0x300
@@ -304,7 +298,7 @@ static void notify(struct azm_block *b)
 	send_ipi(b, b->notify_apicid, b->notify_vector);
 }
 
-/* One step of a wait: true if what is awaited may have happened. */
+/* One step of a wait: look again after a moment, or after an interrupt. */
 static void wait_step(struct azm_block *b, uint32_t *spins)
 {
 	check_stop(b);
@@ -710,18 +704,6 @@ static void msr_init(struct azm_block *b)
 	wrmsr(MSR_SYSENTER_CS, 0); /* sysenter: #GP */
 }
 
-static void control_init(void)
-{
-	uint64_t cr4;
-
-	__asm__ volatile("clts");
-	__asm__ volatile("movq %%cr4, %0" : "=r"(cr4));
-	/* Without PGE: what Linux had as global is gone from the TLB. */
-	cr4 &= ~(CR4_TSD | CR4_PGE | CR4_PCE | CR4_PCIDE | CR4_CET);
-	__asm__ volatile("movq %0, %%cr4" ::"r"(cr4) : "memory");
-	__asm__ volatile("movq %0, %%dr7" ::"r"(0x400UL));
-}
-
 /* No register holds anything of who was here before. */
 static void vector_init(struct azm_block *b)
 {
@@ -774,7 +756,7 @@ _Noreturn void stub_main(struct azm_block *b)
 {
 	b->self = (uint64_t)b;
 	b->kstack = (uint64_t)b + STUB_STACK_MAIN;
-	control_init();
+	__asm__ volatile("clts"); /* CR4 and DR7 are set: cpu.c, enter.S */
 	gdt_init(b);
 	segments_init();
 	tss_init(b);
