@@ -712,10 +712,7 @@ static void serve_fork(void)
 /* Nobody is to wait for it: kernel/sched/stop.c:stop_cores. */
 static void core_does_not_start(uint32_t i)
 {
-	struct az_core *az =
-	    (struct az_core *)(AZ_CORE_BASE + i * AZ_CORE_STRIDE);
-
-	__atomic_store_n(&az->started, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&plat_core(i)->started, 0, __ATOMIC_SEQ_CST);
 }
 
 static void start_more_cores(void)

@@ -4,7 +4,7 @@
  *
  * Worker:
  *	err = check_call(&slot->call, &c);
- *	result = err ? err : syscall(c.nr, c.arg[0] ... c.arg[5]);
+ *	result = err ? err : checked_make(&c);
  *	if (!err)
  *		result = check_done(&c, result);
  *
@@ -64,6 +64,24 @@ int check_init(const struct az_boot *boot, const struct check_memory *mem);
  * to be done.
  */
 int check_call(const struct az_call *in, struct checked_call *out);
+
+/* checked_make - the call itself: -errno, not errno, which signals disturb. */
+static inline long checked_make(const struct checked_call *c)
+{
+	const uint64_t *a = c->arg;
+	uint64_t a3 = a[3], a4 = a[4], a5 = a[5];
+	register uint64_t r10 __asm__("r10") = a3;
+	register uint64_t r8 __asm__("r8") = a4;
+	register uint64_t r9 __asm__("r9") = a5;
+	long r = (long)c->nr;
+
+	__asm__ volatile("syscall"
+			 : "+a"(r)
+			 : "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8),
+			   "r"(r9)
+			 : "rcx", "r11", "memory");
+	return r;
+}
 
 /* check_done - write back what Linux answered; gives the result to report. */
 long check_done(struct checked_call *c, long result);

@@ -65,7 +65,6 @@ void creds_change(void)
 {
 	static struct checked_call c;
 	struct az_call call = { .nr = BOOT->creds_nr };
-	const uint64_t *a = c.arg;
 	long r;
 
 	if (!__atomic_load_n(&BOOT->creds_want, __ATOMIC_ACQUIRE))
@@ -75,10 +74,8 @@ void creds_change(void)
 	/* Some of prctl's options are a thread's too: kernel/sys/prctl.c. */
 	if (!r && !(c.attrs & AZ_ATTR_CREDS) && c.nr != SYS_prctl)
 		r = -EPERM;
-	if (!r) {
-		r = syscall(c.nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-		r = check_done(&c, r < 0 ? -errno : r);
-	}
+	if (!r)
+		r = check_done(&c, checked_make(&c));
 	BOOT->creds_result = r;
 	if (r >= 0) {
 		last.nr = c.nr;

@@ -125,28 +125,10 @@ static struct az_slot *ring_take(struct az_ring *r, struct az_call *call)
 	return &r->slot[slot % AZ_RING_SLOTS];
 }
 
-/* The call itself: -errno instead of errno, which signals cannot disturb. */
-static long make_call(const struct checked_call *c)
-{
-	const uint64_t *a = c->arg;
-	uint64_t a3 = a[3], a4 = a[4], a5 = a[5];
-	register uint64_t r10 __asm__("r10") = a3;
-	register uint64_t r8 __asm__("r8") = a4;
-	register uint64_t r9 __asm__("r9") = a5;
-	long r = (long)c->nr;
-
-	__asm__ volatile("syscall"
-			 : "+a"(r)
-			 : "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8),
-			   "r"(r9)
-			 : "rcx", "r11", "memory");
-	return r;
-}
-
 static long call_until_answered(const struct checked_call *c, struct az_slot *s)
 {
 	for (;;) {
-		long r = make_call(c);
+		long r = checked_make(c);
 
 		/* A signal meant for the slot's last call: make it again. */
 		if (r != -EINTR ||

@@ -58,11 +58,6 @@ static int device = -1;
 static __thread bool is_core;
 static __thread uint32_t creds_has;
 
-static struct az_core *core_at(uint32_t i)
-{
-	return (struct az_core *)(AZ_CORE_BASE + i * AZ_CORE_STRIDE);
-}
-
 static int metal_probe(const char **why)
 {
 	struct azm_info info;
@@ -188,22 +183,19 @@ static void make_call(struct azm_page *page, struct checked_call *c)
 {
 	struct az_call in = { .nr = (uint32_t)page->call.nr,
 			      .flags = AZ_CALL_INTERNAL };
-	const uint64_t *a = c->arg;
 	long r;
 
 	memcpy(in.arg, page->call.arg, sizeof(in.arg));
 	r = check_call(&in, c);
-	if (!r) {
-		r = syscall(c->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-		r = check_done(c, r < 0 ? -errno : r);
-	}
+	if (!r)
+		r = check_done(c, checked_make(c));
 	page->call.result = r;
 }
 
 _Noreturn static void core_run(uint32_t i)
 {
 	struct azm_page *page =
-	    (struct azm_page *)((char *)core_at(i) + AZ_CORE_PLAT);
+	    (struct azm_page *)((char *)plat_core(i) + AZ_CORE_PLAT);
 	struct azm_run run = { .core = i };
 	struct checked_call checked;
 
@@ -358,7 +350,7 @@ static void *core_main(void *arg)
 	int err;
 
 	thread_settle();
-	core_at(core)->host_tid = (uint32_t)syscall(SYS_gettid);
+	plat_core(core)->host_tid = (uint32_t)syscall(SYS_gettid);
 	err = s->err = start_somewhere(core, &s->why);
 	sem_post(&s->done); /* s is gone */
 	if (err)
@@ -391,7 +383,7 @@ static int metal_start_core(uint32_t i, const char **why)
 
 static void metal_kick_core(uint32_t i)
 {
-	struct az_core *az = core_at(i);
+	struct az_core *az = plat_core(i);
 
 	if (__atomic_exchange_n(&az->pending, 1, __ATOMIC_SEQ_CST))
 		return;

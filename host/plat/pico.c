@@ -22,11 +22,6 @@
 
 static const struct plat_instance *instance;
 
-static struct az_core *core_at(uint32_t i)
-{
-	return (struct az_core *)(AZ_CORE_BASE + i * AZ_CORE_STRIDE);
-}
-
 static int pico_probe(const char **why)
 {
 	/* An unknown mode is refused with EINVAL in any case; without the
@@ -82,12 +77,12 @@ static int pico_start_core(uint32_t i, const char **why)
 
 static void pico_kick_core(uint32_t i)
 {
-	struct az_core *az = core_at(i);
+	struct az_core *az = plat_core(i);
 	uint32_t halted;
 
 	if (__atomic_exchange_n(&az->pending, 1, __ATOMIC_SEQ_CST))
 		return;
-	/* Pairs with kernel/plat/pico.c:mon_halt. */
+	/* Pairs with kernel/plat/pico.c:pico_halt. */
 	halted = __atomic_load_n(&az->halted, __ATOMIC_SEQ_CST);
 	if (halted == AZ_CORE_HALTED)
 		syscall(SYS_futex, &az->pending,

@@ -63,6 +63,12 @@ extern const struct plat plat_metal;
  */
 int signals_take(uint64_t handler, uint64_t restorer, bool upcalls);
 
+/* plat_core - core i's block, as both sides have it. */
+static inline struct az_core *plat_core(uint32_t i)
+{
+	return (struct az_core *)(AZ_CORE_BASE + i * AZ_CORE_STRIDE);
+}
+
 /* start_core's beginning: what az_core i must hold. */
 struct az_core *plat_core_init(uint32_t i);
 

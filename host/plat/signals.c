@@ -54,8 +54,7 @@ int signals_take(uint64_t handler, uint64_t restorer, bool upcalls)
 
 struct az_core *plat_core_init(uint32_t i)
 {
-	struct az_core *az =
-	    (struct az_core *)(AZ_CORE_BASE + i * AZ_CORE_STRIDE);
+	struct az_core *az = plat_core(i);
 
 	az->self = (uint64_t)az;
 	az->index = i;
