@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "counter.h"
+#include "cpus.h"
 
 #define BATCH_NS    100000.0 /* long against the clock, short against a tick */
 #define SAMPLES_MIN 5
@@ -117,14 +118,12 @@ void bench_bind(int nth)
 {
 	static cpu_set_t all;
 	cpu_set_t one;
-	int cpu = 0;
+	int cpu;
 
 	/* What the first caller may use: later ones may be bound already. */
 	if (!CPU_COUNT(&all) && sched_getaffinity(0, sizeof(all), &all))
 		err(1, "sched_getaffinity");
-	for (; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &all) && nth-- == 0)
-			break;
+	cpu = cpu_nth(&all, nth);
 	CPU_ZERO(&one);
 	if (cpu < CPU_SETSIZE)
 		CPU_SET(cpu, &one);

@@ -170,12 +170,12 @@ $(BENCH_DIR)/programs/openmp: bench/programs/openmp.c | $(DEPS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PCFLAGS) -o $@ $<
 
-$(BENCH_DIR)/programs/%: bench/programs/%.c | $(DEPS)
+$(BENCH_DIR)/programs/%: bench/programs/%.c bench/cpus.h | $(DEPS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PCFLAGS) -static -o $@ $<
 
 $(BENCH_DIR)/%: bench/%.c bench/bench.c bench/bench.h bench/counter.h \
-    bench/noise.h | $(DEPS)
+    bench/cpus.h bench/noise.h | $(DEPS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PCFLAGS) -static -o $@ $(filter %.c %.a,$^)
 

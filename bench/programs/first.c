@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "../cpus.h"
+
 #define THREADS_MAX 64
 
 static uint64_t began[THREADS_MAX];
@@ -29,13 +31,11 @@ static uint64_t now(void)
 static void bind(int nth)
 {
 	cpu_set_t all, one;
-	int cpu = 0;
+	int cpu;
 
 	if (sched_getaffinity(0, sizeof(all), &all))
 		err(1, "sched_getaffinity");
-	for (; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &all) && nth-- == 0)
-			break;
+	cpu = cpu_nth(&all, nth);
 	CPU_ZERO(&one);
 	if (cpu < CPU_SETSIZE)
 		CPU_SET(cpu, &one);

@@ -18,6 +18,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../cpus.h"
+
 #define COMPUTE  2000000 /* multiplications */
 #define MAPS     20
 #define MAP      ((size_t)256 << 10)
@@ -110,15 +112,10 @@ static const struct {
 static int cpu_of(int nth)
 {
 	cpu_set_t all;
-	int cpu = 0;
 
 	if (sched_getaffinity(0, sizeof(all), &all))
 		err(1, "sched_getaffinity");
-	nth %= CPU_COUNT(&all);
-	for (; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &all) && nth-- == 0)
-			break;
-	return cpu;
+	return cpu_nth(&all, nth % CPU_COUNT(&all));
 }
 
 static void (*work)(void);
