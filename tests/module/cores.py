@@ -342,7 +342,7 @@ def main():
     cpus = sorted(metal.online())[1:]
     if metal.loaded():
         metal.unload()
-    for name, test in {
+    parts = {
             "loading": lambda: loading(tap, cpus),
             "order": lambda: any_order(tap, cpus, args),
             "partial": lambda: partial(tap, cpus),
@@ -353,17 +353,9 @@ def main():
             "memory": lambda: memory(tap),
             "users": lambda: users(tap, cpus),
             "running": lambda: running(tap, cpus),
-            "children": lambda: children(tap, cpus)}.items():
-        if args.only and name not in args.only:
-            continue
-        if name != "loading":
-            metal.load()
-        tap.say(name)
-        test()
-        tap.equal(log.splats(), [], "Linux says nothing of it")
-    tap.equal(metal.unload(), "", "the module goes")
-    tap.equal(metal.online(), metal.present(), "all CPUs are on-line")
-    return tap.done()
+            "children": lambda: children(tap, cpus)}
+    return metal.run_parts(tap, log, parts, args.only,
+                           lambda name: name != "loading" and metal.load())
 
 
 if __name__ == "__main__":

@@ -335,6 +335,20 @@ class Neighbour:
         return self.proc.wait(PATIENCE)
 
 
+def run_parts(tap, log, parts, only, before=lambda name: None):
+    """Run those of parts (name: function) that only names, or all; and end."""
+    for name, test in parts.items():
+        if only and name not in only:
+            continue
+        before(name)
+        tap.say(name)
+        test()
+        tap.equal(log.splats(), [], "Linux says nothing of it")
+    tap.equal(unload(), "", "the module goes")
+    tap.equal(online(), present(), "all CPUs are on-line")
+    return tap.done()
+
+
 def need_machine(cpus_wanted):
     """End with a skip or a failure if this is no place for such tests."""
     why = ""

@@ -169,16 +169,11 @@ def main():
     log = metal.Log()
     cpus = sorted(metal.online())[1:]
     metal.load()
-    for name, test in {"auto": auto, "refusals": refusals, "forks": forks,
-                       "process": process}.items():
-        if args.only and name not in args.only:
-            continue
-        tap.say(name)
-        test(tap, cpus)
-        tap.equal(log.splats(), [], "Linux says nothing of it")
-    tap.equal(metal.unload(), "", "the module goes")
-    tap.equal(metal.online(), metal.present(), "all CPUs are on-line")
-    return tap.done()
+    parts = {"auto": lambda: auto(tap, cpus),
+             "refusals": lambda: refusals(tap, cpus),
+             "forks": lambda: forks(tap, cpus),
+             "process": lambda: process(tap, cpus)}
+    return metal.run_parts(tap, log, parts, args.only)
 
 
 if __name__ == "__main__":
