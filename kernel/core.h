@@ -90,8 +90,8 @@ struct core {
 	uint16_t free_slot[AZ_RING_SLOTS];
 	struct thread *slot_thread[AZ_RING_SLOTS]; /* who waits for it */
 	_Alignas(4096) char pad[AZ_CORE_PLAT - 4096];
-	char plat
-	    [4096]; /* the platform's own: a page that metal's stub writes */
+	/* The platform's own: a page that the stub of metal writes. */
+	char plat[4096];
 	/* calls that came by rewritten sites, by site; stubs write it */
 	_Alignas(AZ_CORE_HITS) uint64_t site_hits[AZ_SITES];
 };

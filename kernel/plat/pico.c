@@ -159,7 +159,7 @@ uint32_t pico_signal_raised(void)
  * Go on in trap_entry without a sigreturn, which costs as much as the signal.
  * What that would do, but for the registers in f: bring back the vector
  * registers, which Linux has reset for the handler. Nothing was masked for
- * these signals (host/plat/pico.c:take_signals), and the trap stack is free
+ * these signals (host/plat/signals.c:signals_take), and the trap stack is free
  * again once the stack pointer has left it.
  */
 _Noreturn static void leave(uint32_t vec, uint64_t err, uint64_t addr,

@@ -144,8 +144,6 @@ long process_vfork(const struct clone_args *ca)
 	if ((ca->flags & (CLONE_PARENT_SETTID | CLONE_PIDFD)) &&
 	    !user_range_ok(ca->parent_tid, 4))
 		return -EFAULT;
-	if (core_self()->vfork)
-		return process_refused("vfork in a child of vfork");
 	vf = kalloc(sizeof(*vf));
 	v = vf ? thread_create() : NULL;
 	if (!v) {
