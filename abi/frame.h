@@ -6,6 +6,7 @@
 #define AZ_FRAME_H
 
 #ifdef __ASSEMBLER__
+/* clang-format off: it is no C */
 
 /* Below rdi, which has been pushed: the rest of a frame, down to r15. */
 	.macro frame_push
@@ -45,5 +46,6 @@
 	addq $8, %rsp
 	.endm
 
+/* clang-format on */
 #endif
 #endif
