@@ -6,7 +6,7 @@
 #define AZ_FRAME_H
 
 #ifdef __ASSEMBLER__
-/* clang-format off: it is no C */
+/* clang-format off */
 
 /* Below rdi, which has been pushed: the rest of a frame, down to r15. */
 	.macro frame_push
