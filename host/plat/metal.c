@@ -3,60 +3,37 @@
  * metal.c - the host half of platform metal: a core is a CPU of its own, taken
  * from Linux by azalea.ko.
  *
- * Each core has a thread here, which sits in ioctl(AZM_RUN) as the thread of a
- * virtual CPU does in KVM_RUN: the module serves the core's page faults in it
- * and accounts the core's time to it, and it makes the few calls that the
- * unikernel needs without a ring. Those are checked as if they came by one.
+ * Each core has a thread here (apart.h), which sits in ioctl(AZM_RUN) as the
+ * thread of a virtual CPU does in KVM_RUN: the module serves the core's page
+ * faults in it and accounts the core's time to it.
  *
- * The unikernel is a stranger here: az_core, az_boot and the monitor page may
- * change at any time and hold anything. `device` and `instance` are written
- * before threads exist; host_cpu[] of a core, by its thread while
- * metal_start_core waits for that.
+ * `device` and `instance` are written before threads exist; host_cpu[] of a
+ * core, by its thread while apart_start waits for that.
  */
 #include <errno.h>
 #include <linux/mempolicy.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "boot.h"
 #include "lib/error.h"
 #include "metal.h"
-#include "offload/check.h"
-#include "offload/creds.h"
+#include "plat/apart.h"
 #include "plat/azm.h"
 #include "plat/plat.h"
-#include "ring.h"
 #include "stats.h"
 
-#define BOOT       ((struct az_boot *)AZ_BOOT_BASE)
-#define STATS      ((struct az_stats *)AZ_STATS_BASE)
-#define STACK_SIZE 0x20000
-#define WHY_MAX    200
+#define STATS   ((struct az_stats *)AZ_STATS_BASE)
+#define WHY_MAX 200
 
 #define OTHER_VERSION                                                    \
 	"the azalea.ko that is loaded is of another version: rmmod it, " \
 	"and load the one that came with this azalea"
 
-/* A core's thread, and how metal_start_core hears of it. */
-struct starting {
-	uint32_t core;
-	int err;
-	const char *why;
-	sem_t done;
-};
-
 static struct plat_instance *instance;
 static int device = -1;
-
-/* Of this thread: is it a core's, and what are its credentials? */
-static __thread bool is_core;
-static __thread uint32_t creds_has;
 
 static int metal_probe(const char **why)
 {
@@ -72,28 +49,6 @@ static int metal_probe(const char **why)
 	return err;
 }
 
-/* --- signals --- */
-
-void metal_restorer(void);
-__asm__("	.text\n"
-	"	.hidden metal_restorer\n"
-	"	.globl metal_restorer\n"
-	"metal_restorer:\n"
-	"	movl $15, %eax\n" /* rt_sigreturn */
-	"	syscall\n");
-
-/* AZ_SIG_KICK on a core's thread: AZM_RUN ends with EINTR, that is all. */
-static void on_signal(int sig, siginfo_t *si, void *context)
-{
-	int saved = errno;
-
-	if (is_core)
-		creds_follow(&creds_has);
-	else
-		instance->signal(sig, si, context);
-	errno = saved;
-}
-
 /*
  * Linux is not to move pages towards who uses them: it would look for that by
  * making them fault, on cores that are not where it thinks. It does not where
@@ -104,6 +59,14 @@ static void numa_balancing_off(void)
 {
 	syscall(SYS_set_mempolicy, MPOL_LOCAL, NULL, 0UL);
 }
+
+static int start_somewhere(uint32_t core, const char **why);
+static void core_run(uint32_t i);
+
+static const struct apart threads = {
+	.begin = start_somewhere,
+	.run = core_run,
+};
 
 static int metal_create(struct plat_instance *p, const char **why)
 {
@@ -130,8 +93,7 @@ static int metal_create(struct plat_instance *p, const char **why)
 		return device;
 	numa_balancing_off();
 	memcpy(c.restart, image->restart, sizeof(c.restart));
-	err =
-	    signals_take((uint64_t)on_signal, (uint64_t)metal_restorer, false);
+	err = apart_create(p, &threads);
 	if (!err && ioctl(device, AZM_CREATE, &c)) {
 		err = -errno;
 		*why = err == -ENOEXEC ? OTHER_VERSION
@@ -144,75 +106,26 @@ static int metal_create(struct plat_instance *p, const char **why)
 	return err;
 }
 
-/* --- the calls of a core --- */
+/* --- a core --- */
 
-static void end_by_signal(int sig)
+static void core_run(uint32_t i)
 {
-	struct {
-		uint64_t handler, flags, restorer, mask;
-	} sa = { .flags = 0 };
-	uint64_t mask = 1ULL << (sig - 1);
-
-	syscall(SYS_rt_sigaction, sig, &sa, NULL, 8);
-	syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), sig);
-	syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8);
-}
-
-/* The process ends as the program did: status as wait4 encodes it. */
-_Noreturn static void end(int status)
-{
-	int sig = status & 0x7f;
-
-	if (sig > 0 && sig <= 64)
-		end_by_signal(sig);
-	/* Not deadly here, as for pid 1 of a namespace, or no signal. */
-	for (;;)
-		syscall(SYS_exit_group, sig ? 128 + sig : status >> 8 & 0xff);
-}
-
-_Noreturn static void lost(uint32_t core, const char *why)
-{
-	error_say("core %u has lost its CPU %u: %s: the instance ends", core,
-		  instance->host_cpu[core], why);
-	for (;;)
-		syscall(SYS_exit_group, EXIT_AZALEA);
-}
-
-/* page->call: what the unikernel may ask for by its ring, too. */
-static void make_call(struct azm_page *page, struct checked_call *c)
-{
-	struct az_call in = { .nr = (uint32_t)page->call.nr,
-			      .flags = AZ_CALL_INTERNAL };
-	long r;
-
-	memcpy(in.arg, page->call.arg, sizeof(in.arg));
-	r = check_call(&in, c);
-	if (!r)
-		r = check_done(c, checked_make(c));
-	page->call.result = r;
-}
-
-_Noreturn static void core_run(uint32_t i)
-{
-	struct azm_page *page =
-	    (struct azm_page *)((char *)plat_core(i) + AZ_CORE_PLAT);
 	struct azm_run run = { .core = i };
-	struct checked_call checked;
 
 	for (;;) {
 		if (ioctl(device, AZM_RUN, &run)) {
 			if (errno != EINTR)
-				lost(i, error_text(errno));
+				apart_lost(i, error_text(errno));
 			continue;
 		}
 		switch (run.reason) {
 		case AZM_RUN_CALL:
-			make_call(page, &checked);
+			apart_call(i);
 			break;
 		case AZM_RUN_EXIT:
-			end(page->exit_status);
+			apart_end(apart_page(i)->exit_status);
 		case AZM_RUN_LOST:
-			lost(i, "it was taken away, or failed");
+			apart_lost(i, "it was taken away, or failed");
 		}
 	}
 }
@@ -333,54 +246,6 @@ static int start_somewhere(uint32_t core, const char **why)
 	return err;
 }
 
-/* Begins with all signals blocked, where the main thread may run. */
-static void thread_settle(void)
-{
-	uint64_t mask = ~(1ULL << (AZ_SIG_KICK - 1));
-
-	is_core = true;
-	creds_has = creds_seq();
-	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
-}
-
-static void *core_main(void *arg)
-{
-	struct starting *s = arg;
-	uint32_t core = s->core;
-	int err;
-
-	thread_settle();
-	plat_core(core)->host_tid = (uint32_t)syscall(SYS_gettid);
-	err = s->err = start_somewhere(core, &s->why);
-	sem_post(&s->done); /* s is gone */
-	if (err)
-		return NULL;
-	core_run(core);
-}
-
-static int metal_start_core(uint32_t i, const char **why)
-{
-	struct starting s = { .core = i };
-	pthread_attr_t attr;
-	pthread_t thread;
-
-	plat_core_init(i);
-	sem_init(&s.done, 0, 0);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	/* All signals are blocked: see instance.c. */
-	s.err = -pthread_create(&thread, &attr, core_main, &s);
-	pthread_attr_destroy(&attr);
-	if (s.err)
-		return s.err;
-	while (sem_wait(&s.done))
-		;
-	if (s.why)
-		*why = s.why;
-	return s.err;
-}
-
 static void metal_kick_core(uint32_t i)
 {
 	struct az_core *az = plat_core(i);
@@ -398,6 +263,6 @@ const struct plat plat_metal = {
 	.fd = &device,
 	.probe = metal_probe,
 	.create = metal_create,
-	.start_core = metal_start_core,
+	.start_core = apart_start,
 	.kick_core = metal_kick_core,
 };

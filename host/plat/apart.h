@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * apart.h - cores that are no threads of Linux: those of kvm and metal.
+ *
+ * Each has a thread in the owner that stands for it: it sits in the ioctl that
+ * runs the core, makes the calls that the unikernel needs without a ring, and
+ * bears the core's CPU time. It runs C code of the owner only.
+ *
+ * The unikernel is a stranger to its owner here: az_core, az_boot and the
+ * monitor page may change at any time and hold anything.
+ */
+#ifndef PLAT_APART_H
+#define PLAT_APART_H
+
+#include <signal.h>
+#include <stdint.h>
+
+#include "boot.h"
+#include "metal.h"
+#include "offload/check.h"
+#include "plat/plat.h"
+
+/* What a platform does with the thread of a core. */
+struct apart {
+	/* begin - in it, first: 0, or -errno and *why; start_core's answer. */
+	int (*begin)(uint32_t core, const char **why);
+	/* run - then, until the instance ends. */
+	void (*run)(uint32_t core);
+	/* kicked - AZ_SIG_KICK has come: in its handler. May be NULL. */
+	void (*kicked)(uint32_t core, const siginfo_t *si);
+	/* call - makes a checked call; NULL: checked_make. */
+	long (*call)(const struct checked_call *c);
+};
+
+/*
+ * apart_create - the part of create that both have: p stays, and all signals
+ * of this process are taken. 0 or -errno.
+ */
+int apart_create(struct plat_instance *p, const struct apart *how);
+
+/* apart_start - start_core: a thread for core i. As begin, or -errno. */
+int apart_start(uint32_t i, const char **why);
+
+/* apart_page - core i's monitor page. */
+static inline struct azm_page *apart_page(uint32_t i)
+{
+	return (struct azm_page *)((char *)plat_core(i) + AZ_CORE_PLAT);
+}
+
+/*
+ * apart_call - page->call, checked as if it came by a ring: what the unikernel
+ * may ask for there, it may ask for here.
+ */
+void apart_call(uint32_t core);
+
+/* apart_end - the process ends as the program did: as wait4 encodes it. */
+_Noreturn void apart_end(int status);
+
+/* apart_lost - core ends without its program's doing, and all with it. */
+_Noreturn void apart_lost(uint32_t core, const char *why);
+
+#endif
