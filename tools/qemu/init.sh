@@ -33,6 +33,7 @@ mkdir /rw/root /rw/root-work /rw/tree /rw/tree-work
 
 tree=$(word tree)
 shell=$(word shell)
+load=$(word load)
 hostname machine
 mount -t overlay -o lowerdir=/root,upperdir=/rw/root,workdir=/rw/root-work \
     overlay /new
@@ -59,6 +60,13 @@ ln -sf /proc/self/fd/0 dev/stdin
 ln -sf /proc/self/fd/1 dev/stdout
 ln -sf /proc/self/fd/2 dev/stderr
 ip link set lo up
+if [ -n "$load" ]; then
+	chroot /new /sbin/modprobe "$load"
+	# As Debian's udev would; without the group root alone has it.
+	if [ -e dev/kvm ] && chroot /new chgrp kvm /dev/kvm; then
+		chmod 660 dev/kvm
+	fi
+fi
 cp /agent run/machine-agent
 trap - EXIT
 exec switch_root -c /dev/console /new /run/machine-agent "$shell"
