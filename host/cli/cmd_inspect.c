@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
 
 #include "cli/cli.h"
 #include "cli/describe.h"
@@ -27,57 +26,13 @@ static const struct option_spec inspect_options[] = {
 	[OPT_COUNT] = { 0, NULL, NULL, NULL },
 };
 
-/* A line of a /proc file "<key>: <number>": the number, or -1. */
-static long proc_number(pid_t pid, const char *file, const char *key)
-{
-	char path[64], line[256];
-	size_t len = strlen(key);
-	long value = -1;
-	FILE *f;
-
-	if (snprintf(path, sizeof(path), "/proc/%d/%s", pid, file) < 0)
-		return -1;
-	f = fopen(path, "re");
-	if (!f)
-		return -1;
-	while (value < 0 && fgets(line, sizeof(line), f))
-		if (strncmp(line, key, len) == 0 && line[len] == ':')
-			value = strtol(line + len + 1, NULL, 10);
-	(void)fclose(f);
-	return value;
-}
-
-/* What the instance costs the machine: the owner as Linux sees it. */
-static json_t *inspect_owner(const struct subject *s)
-{
-	json_t *o = json_object();
-	long clean, dirty, n;
-
-	n = s->kept ? proc_number(s->pid, "status", "PPid") : -1;
-	if (n > 0)
-		(void)json_object_set_new(o, "supervisor", json_integer(n));
-	n = proc_number(s->pid, "status", "Threads");
-	if (n > 0)
-		(void)json_object_set_new(o, "host_threads", json_integer(n));
-	clean = proc_number(s->pid, "smaps_rollup", "Private_Clean");
-	dirty = proc_number(s->pid, "smaps_rollup", "Private_Dirty");
-	if (clean >= 0 && dirty >= 0)
-		(void)json_object_set_new(o, "private_bytes",
-					  json_integer((clean + dirty) * 1024));
-	n = proc_number(s->pid, "smaps_rollup", "Rss");
-	if (n >= 0)
-		(void)json_object_set_new(o, "resident_bytes",
-					  json_integer(n * 1024));
-	return o;
-}
-
 static json_t *inspect_json(const struct subject *s)
 {
 	struct az_stats *stats = calloc(1, sizeof(*stats));
 	json_t *o = describe_subject(s);
 
 	if (s->live && s->pid > 0)
-		(void)json_object_set_new(o, "owner", inspect_owner(s));
+		(void)json_object_set_new(o, "owner", describe_owner(s));
 	if (stats && subject_stats(s, stats) == 0) {
 		json_t *counters = describe_stats(stats, s->info.ncores);
 
@@ -158,6 +113,9 @@ static void print_config(const json_t *o)
 	print_list("CPUs:", json_object_get(o, "cpus"));
 	print_size("Memory limit:", json_object_get(o, "memory_limit"));
 	print_size("Private memory:", json_object_get(owner, "private_bytes"));
+	if (json_object_get(owner, "cpu_ns"))
+		(void)printf("%-17s%.2f s\n", "Processor time:",
+			     (double)number_at(owner, "cpu_ns") / 1e9);
 }
 
 static void print_cores(const json_t *counters)

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "cli/cli.h"
+#include "cli/cost.h"
 #include "cli/describe.h"
 #include "cli/subject.h"
 #include "cli/table.h"
@@ -17,6 +18,7 @@
 
 #define COMMAND_MAX 60
 #define STATUS_MAX  64
+#define COLUMNS     10
 
 enum ps_option {
 	OPT_ALL,
@@ -103,6 +105,25 @@ static const char *cpus_format(const struct registry_info *info, char *buf,
 	return cpulist_format(&list, buf, size);
 }
 
+/* What its owner costs the machine, in two cells. */
+static void print_cost(struct table *t, const struct subject *s)
+{
+	struct cost cost = { .private_bytes = -1, .cpu_ns = -1 };
+	char held[SIZE_TEXT_MAX];
+
+	if (s->live && s->pid > 0)
+		cost_read(s->pid, &cost);
+	if (cost.private_bytes >= 0)
+		table_cell(t, "%s",
+			   size_format((uint64_t)cost.private_bytes, held));
+	else
+		table_cell(t, "-");
+	if (cost.cpu_ns >= 0)
+		table_cell(t, "%.2fs", (double)cost.cpu_ns / 1e9);
+	else
+		table_cell(t, "-");
+}
+
 static void print_row(struct table *t, const struct subject *s,
 		      struct az_stats *stats)
 {
@@ -116,10 +137,9 @@ static void print_row(struct table *t, const struct subject *s,
 	else
 		table_cell(t, "-");
 	if (!s->known) {
-		table_cell(t, "-");
-		table_cell(t, "-");
-		table_cell(t, "-");
-		table_cell(t, "-");
+		for (int i = 0; i < 4; i++)
+			table_cell(t, "-");
+		print_cost(t, s);
 		table_cell(t, "%s", status);
 		table_cell(t, "-");
 		return;
@@ -131,22 +151,24 @@ static void print_row(struct table *t, const struct subject *s,
 	table_cell(t, "%u", s->info.ncores);
 	table_cell(t, "%s", cpus_format(&s->info, cpus, sizeof(cpus)));
 	table_cell(t, "%s / %s", used, size_format(s->info.mem_bytes, limit));
+	print_cost(t, s);
 	table_cell(t, "%s", status);
 	table_cell(t, "%s", command);
 }
 
 static int print_table(const struct subject *list, int n)
 {
-	static const char *const head[] = { "NAME",   "PID",    "PLATFORM",
-					    "CORES",  "CPUS",   "MEMORY",
-					    "STATUS", "COMMAND" };
-	struct table t = { .columns = 8 };
+	static const char *const head[COLUMNS] = {
+		"NAME",	  "PID",     "PLATFORM", "CORES",  "CPUS",
+		"MEMORY", "PRIVATE", "TIME",	 "STATUS", "COMMAND",
+	};
+	struct table t = { .columns = COLUMNS };
 	struct az_stats *stats = calloc(1, sizeof(*stats));
 	int i;
 
 	if (!stats)
 		return error_fail(1, "no memory left");
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < COLUMNS; i++)
 		table_cell(&t, "%s", head[i]);
 	for (i = 0; i < n; i++)
 		print_row(&t, &list[i], stats);
@@ -157,11 +179,16 @@ static int print_table(const struct subject *list, int n)
 
 static int print_json(const struct subject *list, int n)
 {
-	json_t *all = json_array();
+	json_t *all = json_array(), *one;
 	int i;
 
-	for (i = 0; i < n; i++)
-		(void)json_array_append_new(all, describe_subject(&list[i]));
+	for (i = 0; i < n; i++) {
+		one = describe_subject(&list[i]);
+		if (list[i].live && list[i].pid > 0)
+			(void)json_object_set_new(one, "owner",
+						  describe_owner(&list[i]));
+		(void)json_array_append_new(all, one);
+	}
 	return describe_print(all, stdout);
 }
 

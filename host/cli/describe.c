@@ -15,6 +15,7 @@
 #include "boot.h"
 #include "call.h"
 #include "calls.h"
+#include "cli/cost.h"
 #include "cli/sites.h"
 #include "lib/error.h"
 #include "lib/name.h"
@@ -318,6 +319,27 @@ json_t *describe_subject(const struct subject *s)
 	(void)json_object_set_new(
 	    o, "exit_status",
 	    ended ? json_integer(status_exit(s->end.wstatus)) : json_null());
+	return o;
+}
+
+static void set_known(json_t *o, const char *key, int64_t value)
+{
+	if (value >= 0)
+		(void)json_object_set_new(o, key, json_integer(value));
+}
+
+json_t *describe_owner(const struct subject *s)
+{
+	json_t *o = json_object();
+	struct cost cost;
+
+	cost_read(s->pid, &cost);
+	if (s->kept)
+		set_known(o, "supervisor", cost.parent);
+	set_known(o, "host_threads", cost.threads);
+	set_known(o, "private_bytes", cost.private_bytes);
+	set_known(o, "resident_bytes", cost.resident_bytes);
+	set_known(o, "cpu_ns", cost.cpu_ns);
 	return o;
 }
 

@@ -33,6 +33,9 @@ const char *describe_state(const struct subject *s);
 /* describe_subject - its configuration, as far as known, and its state. */
 json_t *describe_subject(const struct subject *s);
 
+/* describe_owner - what a live one's owner costs the machine, by cost.h. */
+json_t *describe_owner(const struct subject *s);
+
 /* describe_command - argv in one line of at most size bytes. */
 void describe_command(const struct registry_info *info, char *out, size_t size);
 

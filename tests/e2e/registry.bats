@@ -13,7 +13,9 @@ sockets() {
 	start --cpus 1 -m 64M sleep 1000
 	run "$AZALEA" ps
 	[[ ${lines[0]} =~ ^NAME\ +PID\ +PLATFORM\ +CORES\ +CPUS\ +MEMORY ]]
-	grep -E "^$NAME +$PID +pico +1 +[0-9]+ +.* / 64MiB +Up .* sleep 1000" \
+	[[ ${lines[0]} =~ MEMORY\ +PRIVATE\ +TIME\ +STATUS ]]
+	grep -E "^$NAME +$PID +pico +1 +[0-9]+ +.* / 64MiB +[0-9.]+[KM]iB \
++[0-9]+\.[0-9][0-9]s +Up .* sleep 1000" \
 		<<<"$output"
 	[ "$(awk '{ print index($0, "pico") }' <<<"$output" | sort -u |
 		grep -vc '^0$')" -eq 1 ]
@@ -26,7 +28,9 @@ sockets() {
 	"$AZALEA" ps -o json | json '
 		o.pid == pid and o.cores == 1 and o.state == "running" and
 		o.platform == "pico" and o.memory_limit == 67108864 and
-		o.command == ["sleep", "1000"]'
+		o.command == ["sleep", "1000"] and
+		0 < o.owner.private_bytes < 4 << 20 and
+		0 < o.owner.cpu_ns < 10 ** 9'
 }
 
 @test "commands that are no text neither break JSON nor reach the terminal" {
