@@ -54,6 +54,8 @@ struct azm_page {
 	} call;
 	int32_t exit_status; /* as wait4 encodes it */
 	uint32_t pad;
+	/* kvm.h: of a monitor call, which has no registers there. */
+	uint64_t arg, value;
 };
 
 /* --- monitor calls: %rax number, %rdi argument; result in %rax ------------ */

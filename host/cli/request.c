@@ -53,11 +53,8 @@ int request_plat(const char *name, struct instance_config *cfg)
 				  "%s%s: no such platform: auto, pico, kvm or "
 				  "metal",
 				  from, name);
-	if (id == AZ_PLAT_KVM)
-		return error_fail(EXIT_AZALEA,
-				  "%s%s: not in this version of azalea: use "
-				  "pico or metal",
-				  from, name);
+	if (id == AZ_PLAT_KVM && plat_kvm.probe(&why))
+		return error_fail(EXIT_AZALEA, "%s%s: %s", from, name, why);
 	if (id == AZ_PLAT_METAL && plat_metal.probe(&why))
 		return error_fail(EXIT_AZALEA, "%s%s: %s", from, name, why);
 	cfg->plat = (uint32_t)id;

@@ -50,7 +50,9 @@
 #define HEAP_MIN 0x4000000ULL /* 64 MiB */
 /* The owner's own descriptors: counters, control socket, a pipe, where
  * to trace to, its memory, the platform's. */
-#define HIDDEN_FDS      8
+#define HIDDEN_FDS 8
+/* On kvm one for each core, too. */
+#define HIDDEN_MAX      (HIDDEN_FDS + 4 + AZ_MAX_CORES)
 #define HIDDEN_AT       1024
 #define HWCAP2_FSGSBASE 2 /* arch/x86/include/uapi/asm/hwcap2.h */
 
@@ -60,6 +62,8 @@ static const struct plat *plat;
 static struct plat_instance self;
 static struct az_image_header image;
 static uint32_t fd_hidden_lo, fd_hidden_hi;
+static uint32_t nhidden = HIDDEN_FDS;
+static bool fd_filler[HIDDEN_MAX]; /* hidden, and free for another one */
 static int trace_fd = -1, mem_fd = -1;
 static int owner_fd = -1; /* this executable */
 static struct registry_info info;
@@ -387,9 +391,56 @@ static int fd_hide(int *fd)
 /* A hidden number that is free would be the program's to get, not to use. */
 static void fds_fill(void)
 {
-	for (uint32_t fd = fd_hidden_lo; fd < fd_hidden_hi; fd++)
-		if (fcntl((int)fd, F_GETFD) < 0)
+	for (uint32_t fd = fd_hidden_lo; fd < fd_hidden_hi; fd++) {
+		bool unused = fcntl((int)fd, F_GETFD) < 0;
+
+		fd_filler[fd - fd_hidden_lo] = unused;
+		if (unused)
 			fcntl(stats_fd, F_DUPFD_CLOEXEC, (int)fd);
+	}
+}
+
+/* Hide one more, after fds_fill, in place of what fills. */
+static int fd_hide_late(int *fd)
+{
+	struct rlimit was;
+	uint32_t i = 0;
+	int err;
+
+	while (i < nhidden && !fd_filler[i])
+		i++;
+	if (i == nhidden)
+		return -EMFILE;
+	err = fds_allow(&was);
+	if (err)
+		return err;
+	if (dup3(*fd, (int)(fd_hidden_lo + i), O_CLOEXEC) < 0)
+		err = -errno;
+	setrlimit(RLIMIT_NOFILE, &was);
+	close(*fd);
+	if (err)
+		return err;
+	fd_filler[i] = false;
+	*fd = (int)(fd_hidden_lo + i);
+	return 0;
+}
+
+static int plat_fds_hide(void)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < plat->nfds; i++)
+		err = fd_hide(&plat->fds[i]);
+	return err;
+}
+
+static void plat_fds_close(void)
+{
+	for (uint32_t i = 0; i < plat->nfds; i++) {
+		if (plat->fds[i] >= 0)
+			close(plat->fds[i]);
+		plat->fds[i] = -1;
+	}
 }
 
 /*
@@ -411,7 +462,7 @@ static void mem_open(void)
 
 static bool fds_taken(uint32_t lo)
 {
-	for (uint32_t fd = lo; fd < lo + HIDDEN_FDS; fd++)
+	for (uint32_t fd = lo; fd < lo + nhidden; fd++)
 		if (fcntl((int)fd, F_GETFD) >= 0)
 			return true;
 	return false;
@@ -424,16 +475,15 @@ static void fds_place(void)
 	struct rlimit rl;
 
 	getrlimit(RLIMIT_NOFILE, &rl);
-	if (rl.rlim_cur < HIDDEN_AT + HIDDEN_FDS)
+	if (rl.rlim_cur < HIDDEN_AT + nhidden)
 		lo = (uint32_t)rl.rlim_cur;
-	if (lo + HIDDEN_FDS > rl.rlim_max)
-		lo = (uint32_t)(rl.rlim_max > HIDDEN_FDS
-				    ? rl.rlim_max - HIDDEN_FDS
-				    : 0);
+	if (lo + nhidden > rl.rlim_max)
+		lo = (uint32_t)(rl.rlim_max > nhidden ? rl.rlim_max - nhidden
+						      : 0);
 	while (lo && fds_taken(lo))
 		lo--;
 	BOOT->fd_hidden_lo = fd_hidden_lo = lo;
-	BOOT->fd_hidden_hi = fd_hidden_hi = lo + HIDDEN_FDS;
+	BOOT->fd_hidden_hi = fd_hidden_hi = lo + nhidden;
 }
 
 /* The owner's executable, for exec. Without /proc there will be none. */
@@ -449,11 +499,10 @@ static int owner_open(void)
 
 static int fds_hide(const struct instance_config *cfg)
 {
-	int err = 0;
+	int err;
 
 	fds_place();
-	if (plat->fd)
-		err = fd_hide(plat->fd);
+	err = plat_fds_hide();
 	if (!err)
 		err = fd_hide(&stats_fd);
 	if (!err)
@@ -562,8 +611,9 @@ static void boot_reset(void)
 }
 
 /*
- * A child on metal takes cores that are free, or else goes on as pico: see
- * child_start. Its cores stand on the CPUs that Linux has, then.
+ * A child on metal takes cores that are free, or else goes on as pico, as does
+ * one that can have no virtual machine: see child_start. Its cores stand on the
+ * CPUs that Linux has, then.
  */
 static int child_pico(void)
 {
@@ -571,10 +621,7 @@ static int child_pico(void)
 	cpu_set_t all;
 	uint32_t cpu = 0;
 
-	if (plat->fd && *plat->fd >= 0) {
-		close(*plat->fd);
-		*plat->fd = -1;
-	}
+	plat_fds_close();
 	plat = &plat_pico;
 	BOOT->plat = info.plat = plat->id;
 	sched_getaffinity(0, sizeof(all), &all);
@@ -594,11 +641,11 @@ static int child_plat(void)
 	int err;
 
 	self.child = true;
-	if (plat != &plat_metal)
+	if (plat == &plat_pico)
 		return 0;
 	err = plat->create(&self, &why);
 	if (!err)
-		err = fd_hide(plat->fd);
+		err = plat_fds_hide();
 	return err ? child_pico() : 0;
 }
 
@@ -608,7 +655,7 @@ static int child_start(void)
 	const char *why;
 	int err = plat->start_core(0, &why);
 
-	if (err && plat == &plat_metal) {
+	if (err && plat != &plat_pico) {
 		err = child_pico();
 		if (err)
 			return err;
@@ -817,9 +864,14 @@ static void set_comm(const char *path)
 /* The instance as the command line wants it. */
 static void self_fill(const struct instance_config *cfg)
 {
-	plat = cfg->plat == AZ_PLAT_METAL ? &plat_metal : &plat_pico;
+	plat = cfg->plat == AZ_PLAT_METAL ? &plat_metal
+	       : cfg->plat == AZ_PLAT_KVM ? &plat_kvm
+					  : &plat_pico;
+	if (plat == &plat_kvm)
+		nhidden += 4 + cfg->ncores;
 	self.image = &image;
 	self.signal = owner_signal;
+	self.hide_fd = fd_hide_late;
 	self.ncores = cfg->ncores;
 	self.cpus_given = cfg->cpus_given;
 	memcpy(self.host_cpu, cfg->host_cpu, sizeof(self.host_cpu));
@@ -882,7 +934,7 @@ static int start(const struct instance_config *cfg, const sigset_t *blocked,
 	if (err)
 		return err;
 	fds_fill();
-	if (plat == &plat_pico) {
+	if (plat != &plat_metal) {
 		order_cpus();
 		cpus_tell();
 	}

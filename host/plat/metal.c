@@ -260,7 +260,8 @@ static void metal_kick_core(uint32_t i)
 const struct plat plat_metal = {
 	.id = AZ_PLAT_METAL,
 	.name = "metal",
-	.fd = &device,
+	.fds = &device,
+	.nfds = 1,
 	.probe = metal_probe,
 	.create = metal_create,
 	.start_core = apart_start,

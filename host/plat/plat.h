@@ -26,13 +26,16 @@ struct plat_instance {
 	bool cpus_given; /* by the user: take no others */
 	bool child;      /* of a fork: its parent has the CPUs of cores */
 	uint16_t host_cpu[AZ_MAX_CORES]; /* start_core may change one */
+	/* Hide one more, that start_core has opened: 0 or -errno. */
+	int (*hide_fd)(int *fd);
 };
 
 struct plat {
 	uint32_t id; /* AZ_PLAT_ */
 	const char *name;
-	/* Its open file, to be hidden from the program; NULL: it has none. */
-	int *fd;
+	/* Its open files after create, to be hidden from the program. */
+	int *fds;
+	uint32_t nfds;
 	/*
 	 * probe - 0 if instances of this platform can run here, else -errno
 	 * and *why says what is missing.
@@ -53,6 +56,7 @@ struct plat {
 };
 
 extern const struct plat plat_pico;
+extern const struct plat plat_kvm;
 extern const struct plat plat_metal;
 
 /*

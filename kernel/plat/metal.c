@@ -13,7 +13,7 @@
  * `syscall`; inside the unikernel's text it does so for real faults only, of
  * which metal_upcall makes none before it has read them.
  */
-#include "metal.h"
+#include "kvm.h"
 
 #include "core.h"
 #include "plat/plat.h"
@@ -28,6 +28,8 @@ _Noreturn void metal_enter_trap(uint32_t vec, uint64_t error, uint64_t addr,
 _Noreturn void metal_return(const struct az_frame *frame);
 _Noreturn void metal_upcall(struct azm_page *page);
 
+static bool virtual; /* on kvm: else on metal */
+
 static struct azm_page *page_of(struct core *c)
 {
 	_Static_assert(sizeof(struct azm_page) <= sizeof(c->plat), "plat");
@@ -36,6 +38,16 @@ static struct azm_page *page_of(struct core *c)
 
 static uint64_t monitor(uint64_t nr, uint64_t arg)
 {
+	if (virtual) {
+		struct azm_page *p = page_of(core_self());
+
+		p->arg = arg;
+		__asm__ volatile("outl %%eax, %0"
+				 :
+				 : "N"(AZK_PORT), "a"((uint32_t)nr)
+				 : "memory");
+		return p->value;
+	}
 	__asm__ volatile("syscall"
 			 : "+a"(nr)
 			 : "D"(arg)
@@ -87,7 +99,14 @@ void metal_upcall(struct azm_page *p)
 
 static uint64_t deadline_tsc(uint64_t deadline)
 {
+	if (virtual)
+		return deadline;
 	return deadline == AZ_NO_DEADLINE ? ~0ULL : clock_deadline(deadline);
+}
+
+void metal_core_init(void)
+{
+	virtual = BOOT->plat == AZ_PLAT_KVM;
 }
 
 void metal_halt(uint64_t deadline)
@@ -126,10 +145,13 @@ void metal_interrupt(uint32_t core)
 	monitor(AZM_CALL_KICK, core);
 }
 
-/* Nobody else wants this CPU. */
+/* On metal, nobody else wants this CPU. */
 void metal_relax(void)
 {
-	__builtin_ia32_pause();
+	if (virtual)
+		monitor(AZK_CALL_YIELD, 0);
+	else
+		__builtin_ia32_pause();
 }
 
 int metal_sync_cores(void)

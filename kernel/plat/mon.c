@@ -19,7 +19,7 @@
 
 /* A line of its own: what is written beside it would be waited for. */
 static struct {
-	_Alignas(64) bool on_metal; /* else on pico */
+	_Alignas(64) bool apart; /* kvm and metal: else pico */
 } plat;
 
 #define RANGE(from, to, then)                                      \
@@ -69,9 +69,11 @@ uint64_t plat_fixup(uint32_t vec, uint64_t rip, uint64_t addr)
 
 void mon_core_init(struct core *c)
 {
-	plat.on_metal = BOOT->plat == AZ_PLAT_METAL;
-	if (!plat.on_metal)
-		pico_core_init(c); /* metal's cores come as they are to be */
+	plat.apart = BOOT->plat != AZ_PLAT_PICO;
+	if (plat.apart)
+		metal_core_init();
+	else
+		pico_core_init(c);
 }
 
 static long call(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2,
@@ -84,28 +86,28 @@ static long call(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2,
 
 int mon_direct_ok(void)
 {
-	return !plat.on_metal;
+	return !plat.apart;
 }
 
 long mon_direct(uint32_t nr, const uint64_t arg[6])
 {
-	AZ_ASSERT(!plat.on_metal);
+	AZ_ASSERT(!plat.apart);
 	return pico_call(nr, arg);
 }
 
 long mon_direct_now(uint32_t nr, const uint64_t arg[6])
 {
-	return plat.on_metal ? metal_call(nr, arg) : pico_call_now(nr, arg);
+	return plat.apart ? metal_call(nr, arg) : pico_call_now(nr, arg);
 }
 
 uint32_t mon_signal_raised(void)
 {
-	return plat.on_metal ? 0 : pico_signal_raised();
+	return plat.apart ? 0 : pico_signal_raised();
 }
 
 void mon_halt(uint64_t deadline)
 {
-	if (plat.on_metal)
+	if (plat.apart)
 		metal_halt(deadline);
 	else
 		pico_halt(deadline);
@@ -113,7 +115,7 @@ void mon_halt(uint64_t deadline)
 
 void mon_timer(uint64_t deadline)
 {
-	if (plat.on_metal)
+	if (plat.apart)
 		metal_timer(deadline);
 	else
 		pico_timer(deadline);
@@ -123,12 +125,12 @@ int mon_timer_over(void)
 {
 	struct core *c = core_self();
 
-	return plat.on_metal ? metal_timer_over(c) : pico_timer_over(c);
+	return plat.apart ? metal_timer_over(c) : pico_timer_over(c);
 }
 
 static void wake_halted(uint32_t core)
 {
-	if (plat.on_metal)
+	if (plat.apart)
 		metal_interrupt(core);
 	else
 		pico_wake(core);
@@ -136,7 +138,7 @@ static void wake_halted(uint32_t core)
 
 void mon_upcall(uint32_t core)
 {
-	if (plat.on_metal)
+	if (plat.apart)
 		metal_interrupt(core);
 	else
 		pico_upcall(core);
@@ -193,7 +195,7 @@ int mon_fault_in(uint64_t addr, int write)
 
 void mon_relax(void)
 {
-	if (plat.on_metal)
+	if (plat.apart)
 		metal_relax();
 	else
 		pico_relax();
@@ -201,7 +203,7 @@ void mon_relax(void)
 
 long mon_vfork(uint64_t flags, void *sp, uint64_t ptid)
 {
-	AZ_ASSERT(!plat.on_metal);
+	AZ_ASSERT(!plat.apart);
 	return pico_vfork(flags, sp, ptid);
 }
 
@@ -215,12 +217,12 @@ int mon_patch(uint64_t addr, const uint8_t *bytes, size_t n)
 
 int mon_sync_cores(void)
 {
-	return plat.on_metal ? metal_sync_cores() : pico_sync_cores();
+	return plat.apart ? metal_sync_cores() : pico_sync_cores();
 }
 
 void mon_set_fs(uint64_t base)
 {
-	if (plat.on_metal)
+	if (plat.apart)
 		metal_set_fs(base);
 	else
 		pico_set_fs(base);
@@ -228,12 +230,12 @@ void mon_set_fs(uint64_t base)
 
 uint64_t mon_get_fs(void)
 {
-	return plat.on_metal ? metal_get_fs() : pico_get_fs();
+	return plat.apart ? metal_get_fs() : pico_get_fs();
 }
 
 void mon_exit(int status)
 {
-	if (plat.on_metal)
+	if (plat.apart)
 		metal_exit(status);
 	pico_exit(status);
 }

@@ -67,11 +67,12 @@ uint32_t pico_signal_raised(void);
 long pico_vfork(uint64_t flags, void *sp, uint64_t ptid);
 _Noreturn void pico_exit(int status);
 
-/* --- metal.c, metal_entry.S --- */
+/* --- metal.c, metal_entry.S: kvm and metal --- */
 
 void metal_trap(struct azm_page *page);
 void metal_syscall(void);
 
+void metal_core_init(void);
 void metal_halt(uint64_t deadline);
 void metal_timer(uint64_t deadline);
 bool metal_timer_over(struct core *c);
