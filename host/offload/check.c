@@ -25,6 +25,8 @@ struct check_chunk {
 	[nr] = { #name, class, attrs, nargs, 0, { a0, a1, a2, a3, a4, a5 } },
 static const struct az_call_desc calls[AZ_NR_CALLS] = { AZ_CALLS(DESC_ENTRY) };
 
+long (*checked_remap)(const struct checked_call *c);
+
 struct check_env check_env = {
 	.exe_fd = -1,
 	.mem_fd = -1,
@@ -223,6 +225,21 @@ static int check_arg(struct checked_call *c, const struct az_call_desc *d,
 	return 0;
 }
 
+static bool call_remaps(uint32_t nr)
+{
+	switch (nr) {
+	case AZ_SYS_mmap:
+	case AZ_SYS_munmap:
+	case AZ_SYS_mprotect:
+	case AZ_SYS_mremap:
+	case AZ_SYS_shmat:
+	case AZ_SYS_shmdt:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int check_class(struct checked_call *c, const struct az_call_desc *d)
 {
 	if (d->class == AZ_CLASS_OFFLOAD || (d->attrs & AZ_ATTR_HOST))
@@ -249,6 +266,7 @@ int check_call(const struct az_call *in, struct checked_call *out)
 		return -ENOSYS;
 	d = &calls[out->nr];
 	out->attrs = d->attrs;
+	out->remaps = call_remaps(out->nr);
 	err = check_class(out, d);
 	for (unsigned int i = 0; !err && i < d->nargs; i++)
 		err = check_arg(out, d, i);

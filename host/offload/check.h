@@ -38,6 +38,7 @@ struct checked_call {
 	uint32_t nr;
 	uint32_t flags; /* az_call.flags, as copied */
 	uint32_t attrs; /* AZ_ATTR_ of the table */
+	uint32_t remaps;
 	uint64_t arg[6];
 
 	/* check.c's own */
@@ -65,8 +66,8 @@ int check_init(const struct az_boot *boot, const struct check_memory *mem);
  */
 int check_call(const struct az_call *in, struct checked_call *out);
 
-/* checked_make - the call itself: -errno, not errno, which signals disturb. */
-static inline long checked_make(const struct checked_call *c)
+/* The call itself: -errno, not errno, which signals disturb. */
+static inline long checked_raw(const struct checked_call *c)
 {
 	const uint64_t *a = c->arg;
 	uint64_t a3 = a[3], a4 = a[4], a5 = a[5];
@@ -81,6 +82,18 @@ static inline long checked_make(const struct checked_call *c)
 			   "r"(r9)
 			 : "rcx", "r11", "memory");
 	return r;
+}
+
+/*
+ * A platform's own way to make calls that change what is mapped where the
+ * program can see it (checked_call.remaps): it ends in checked_raw. NULL: none.
+ */
+extern long (*checked_remap)(const struct checked_call *c);
+
+/* checked_make - make the call: its result, or -errno. */
+static inline long checked_make(const struct checked_call *c)
+{
+	return c->remaps && checked_remap ? checked_remap(c) : checked_raw(c);
 }
 
 /* check_done - write back what Linux answered; gives the result to report. */

@@ -10,8 +10,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -23,6 +26,8 @@
 #include "offload/check.h"
 
 #define BOOT ((struct az_boot *)AZ_BOOT_BASE)
+
+#define PF_USER_WORKER 0x4000UL /* include/linux/sched.h */
 
 /* Written by the main thread while no other is asked to repeat it. */
 static struct {
@@ -44,6 +49,29 @@ static void repeat_on(int tid)
 	}
 }
 
+/* Is it a thread that Linux has added to this process, as KVM does? */
+static bool is_linux(int tid)
+{
+	char path[48], text[512], *p;
+	ssize_t n = -1;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	/* After the name: state, ppid, pgrp, session, tty, tpgid, flags. */
+	p = strrchr(text, ')');
+	for (int i = 0; p && i < 7; i++)
+		p = strchr(p + 1, ' ');
+	return p && strtoul(p, NULL, 10) & PF_USER_WORKER;
+}
+
 static void repeat_everywhere(void)
 {
 	DIR *dir = opendir("/proc/self/task");
@@ -55,7 +83,7 @@ static void repeat_everywhere(void)
 	while ((e = readdir(dir))) {
 		int tid = (int)strtol(e->d_name, NULL, 10);
 
-		if (tid > 0 && tid != (int)BOOT->owner_tid)
+		if (tid > 0 && tid != (int)BOOT->owner_tid && !is_linux(tid))
 			repeat_on(tid);
 	}
 	closedir(dir);

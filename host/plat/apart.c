@@ -77,7 +77,7 @@ void apart_call(uint32_t core)
 	memcpy(in.arg, page->call.arg, sizeof(in.arg));
 	r = check_call(&in, &checked);
 	if (!r) {
-		r = how->call ? how->call(&checked) : checked_make(&checked);
+		r = checked_make(&checked);
 		r = check_done(&checked, r);
 	}
 	page->call.result = r;

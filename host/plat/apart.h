@@ -17,7 +17,6 @@
 
 #include "boot.h"
 #include "metal.h"
-#include "offload/check.h"
 #include "plat/plat.h"
 
 /* What a platform does with the thread of a core. */
@@ -28,8 +27,6 @@ struct apart {
 	void (*run)(uint32_t core);
 	/* kicked - AZ_SIG_KICK has come: in its handler. May be NULL. */
 	void (*kicked)(uint32_t core, const siginfo_t *si);
-	/* call - makes a checked call; NULL: checked_make. */
-	long (*call)(const struct checked_call *c);
 };
 
 /*

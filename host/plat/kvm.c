@@ -690,28 +690,20 @@ static void monitor_call(uint32_t i, uint32_t nr)
 	}
 }
 
-/* Calls that change what the guest sees, while nobody looks. */
-static long make_call(const struct checked_call *c)
+/* Calls that change what the guest sees: nobody looks meanwhile. */
+static long remap(const struct checked_call *c)
 {
 	const uint64_t *a = c->arg;
 	long r;
 
-	switch (c->nr) {
-	case AZ_SYS_mmap:
-	case AZ_SYS_munmap:
-	case AZ_SYS_mprotect:
-	case AZ_SYS_mremap:
-	case AZ_SYS_shmat:
-	case AZ_SYS_shmdt:
-		break;
-	default:
-		return checked_make(c);
-	}
 	kvm_pages_lock();
-	kvm_pages_clear(a[0], a[1]);
+	if (c->nr == AZ_SYS_shmat || c->nr == AZ_SYS_shmdt)
+		kvm_pages_clear(0, AZ_OWNER_BASE); /* of unknown length */
+	else
+		kvm_pages_clear(a[0], a[1]);
 	if (c->nr == AZ_SYS_mremap && a[3] & MREMAP_FIXED)
 		kvm_pages_clear(a[4], a[2]);
-	r = checked_make(c);
+	r = checked_raw(c);
 	if (r >= 0 && (c->nr == AZ_SYS_mmap || c->nr == AZ_SYS_mprotect))
 		kvm_pages_fill(a[0]);
 	kvm_pages_unlock();
@@ -885,7 +877,6 @@ static const struct apart threads = {
 	.begin = core_begin,
 	.run = core_run,
 	.kicked = kicked_in,
-	.call = make_call,
 };
 
 static int machine_create(const char **why)
@@ -928,6 +919,7 @@ static int kvm_create(struct plat_instance *p, const char **why)
 	memset(cores, 0, sizeof(cores));
 	vm_fd = maps_fd = vcpu0 = -1;
 	err = machine_create(why);
+	checked_remap = remap;
 	return err ? err : apart_create(p, &threads);
 }
 
