@@ -133,8 +133,7 @@ static int device_open(const char **why)
 		err = -errno;
 		(void)snprintf(
 		    text, sizeof(text), "%s: %s%s", DEVICE, error_text(err),
-		    err == -EACCES
-			? ": join the group that it belongs to"
+		    err == -EACCES ? ": join the group that it belongs to"
 		    : err == -ENOENT
 			? ": load kvm_intel or kvm_amd, if this CPU has "
 			  "virtualization and it is not disabled"
@@ -181,9 +180,8 @@ static void idt_fill(char *idt, char *code)
 		uint64_t at = P_CODE + 4ULL * v;
 		uint64_t type = v == 3 || v == 4 ? 0xee : 0x8e; /* int3, into */
 
-		put64(idt + v * 16,
-		      (at & 0xffff) | (uint64_t)KERNEL_CS << 16 | type << 40 |
-			  (at >> 16 & 0xffff) << 48);
+		put64(idt + v * 16, (at & 0xffff) | (uint64_t)KERNEL_CS << 16 |
+					type << 40 | (at >> 16 & 0xffff) << 48);
 		put64(idt + v * 16 + 8, at >> 32);
 		memcpy(code + v * 4, "\xe6\x00\xeb\xfe", 4); /* out; jmp . */
 		code[v * 4 + 1] = (char)v;
@@ -679,8 +677,8 @@ static void monitor_call(uint32_t i, uint32_t nr)
 		apart_end(page->exit_status);
 	case AZM_CALL_SYNC:
 		page->value = (uint64_t)syscall(
-		    SYS_membarrier,
-		    MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
+		    SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE,
+		    0, 0);
 		break;
 	case AZK_CALL_YIELD:
 		sched_yield();
@@ -814,7 +812,8 @@ static int find_kind(bool *stays)
 	char *code = kvm_pages_alloc();
 	int err;
 
-	if (!code || kvm_pages_private(P_TRY, code, PROT_READ | PROT_EXEC, true))
+	if (!code ||
+	    kvm_pages_private(P_TRY, code, PROT_READ | PROT_EXEC, true))
 		return -ENOMEM;
 	memcpy(code, "\x0f\x05", 2);
 	err = registers_init(0, P_ARRIVED);

@@ -382,7 +382,8 @@ uint64_t kvm_pages_root(void)
 	return gpa_of((uint64_t)root);
 }
 
-int kvm_pages_init(const int *vm, const int *maps, uint32_t bits, uint32_t slots)
+int kvm_pages_init(const int *vm, const int *maps, uint32_t bits,
+		   uint32_t slots)
 {
 	static char *pool_mapping;
 
