@@ -3,7 +3,7 @@
 """
 run.py - run the tests and say in one last line how many passed.
 
-    tests/run.py [-j N] [-k TEXT]... [-v] [SUITE...]
+    tests/run.py [-j N] [-k TEXT]... [-m MODE,...] [-v] [SUITE...]
 
 Suites: unit guest programs e2e fuzz metal (default: all), machine.
 
@@ -68,6 +68,8 @@ MODES = {
     "direct-2": ["--offload", "direct", "--cpus", "2"],
     "ring-1": ["--offload", "ring", "--cpus", "1"],
     "ring-2": ["--offload", "ring", "--cpus", "2"],
+    "kvm-1": ["--plat", "kvm", "--cpus", "1"],
+    "kvm-2": ["--plat", "kvm", "--cpus", "2"],
     "metal-1": ["--plat", "metal", "--cpus", "1"],
     "metal-2": ["--plat", "metal", "--cpus", "2"],
 }
@@ -332,9 +334,10 @@ def mode_missing(mode):
 
 
 class Runner:
-    def __init__(self, report, filters):
+    def __init__(self, report, filters, modes=None):
         self.report = report
         self.filters = filters
+        self.modes = modes  # instead of those that a test names
 
     def wanted(self, name):
         return not self.filters or any(f in name for f in self.filters)
@@ -356,6 +359,7 @@ class Runner:
                     modes = modes[:1] if "modes" in found \
                         else OTHER_MODES.split()
                 name = f"guest/{stem}.{variant}"
+                modes = self.modes or modes
                 if self.wanted(name):
                     yield (self.guest, name, source, variant, modes, found)
 
@@ -449,7 +453,8 @@ class Runner:
             why = "no output: this test compares nothing"
         self.report.add(name + ":native", "not ok" if why else "ok", why,
                         native.seconds)
-        for mode in modes or words(found, "modes", PROGRAM_MODES):
+        for mode in modes or self.modes or \
+                words(found, "modes", PROGRAM_MODES):
             why = mode_missing(mode)
             if why:
                 self.report.add(f"{name}:{mode}", "skip", why)
@@ -658,6 +663,8 @@ def main():
                         default=len(os.sched_getaffinity(0)))
     parser.add_argument("-k", action="append", default=[], metavar="TEXT",
                         help="only tests with TEXT in their name")
+    parser.add_argument("-m", "--modes", metavar="MODE,...",
+                        help="of guest and programs: " + " ".join(MODES))
     parser.add_argument("-v", "--verbose", action="store_true")
     args = parser.parse_args()
     suites = args.suites or SUITES
@@ -669,7 +676,11 @@ def main():
         sys.exit(f"run.py: {AZALEA} is missing: run `make` first")
     os.makedirs(BUILD, exist_ok=True)
     report = Report(args.verbose)
-    runner = Runner(report, args.k)
+    modes = args.modes.split(",") if args.modes else None
+    for mode in modes or []:
+        if mode not in MODES:
+            parser.error(f"no mode '{mode}'; there are: {' '.join(MODES)}")
+    runner = Runner(report, args.k, modes)
     makers = {"unit": runner.unit_tasks, "guest": runner.guest_tasks,
               "programs": runner.program_tasks, "e2e": runner.e2e_tasks,
               "fuzz": runner.fuzz_tasks,

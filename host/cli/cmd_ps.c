@@ -159,8 +159,8 @@ static void print_row(struct table *t, const struct subject *s,
 static int print_table(const struct subject *list, int n)
 {
 	static const char *const head[COLUMNS] = {
-		"NAME",	  "PID",     "PLATFORM", "CORES",  "CPUS",
-		"MEMORY", "PRIVATE", "TIME",	 "STATUS", "COMMAND",
+		"NAME",   "PID",     "PLATFORM", "CORES",  "CPUS",
+		"MEMORY", "PRIVATE", "TIME",     "STATUS", "COMMAND",
 	};
 	struct table t = { .columns = COLUMNS };
 	struct az_stats *stats = calloc(1, sizeof(*stats));
