@@ -83,10 +83,13 @@
 #define CR4_XMM     (1ULL << 10)
 #define CR4_FSGS    (1ULL << 16)
 #define CR4_OSXSAVE (1ULL << 18)
-#define EFER_INIT   0xd01ULL /* NXE LMA LME SCE */
-#define FLAGS_INIT  0x202ULL
-#define FLAGS_RF    0x10000ULL
-#define DR6_CAUSES  0xe00fULL
+#define CR4_PKE     (1ULL << 22)
+/* In XCR0 (Intel SDM 1, 13.1) */
+#define XFEATURE_PKRU (1ULL << 9)
+#define EFER_INIT     0xd01ULL /* NXE LMA LME SCE */
+#define FLAGS_INIT    0x202ULL
+#define FLAGS_RF      0x10000ULL
+#define DR6_CAUSES    0xe00fULL
 
 #define MSR_STAR  0xc0000081U
 #define MSR_LSTAR 0xc0000082U
@@ -332,6 +335,8 @@ static int sregs_init(uint32_t i)
 	s.cr4 = CR4_PAE | CR4_FXSR | CR4_XMM | CR4_FSGS;
 	if (BOOT->flags & AZ_BOOT_XSAVE)
 		s.cr4 |= CR4_OSXSAVE;
+	if (BOOT->xsave_mask & XFEATURE_PKRU)
+		s.cr4 |= CR4_PKE; /* XCR0 and rdpkru go by it */
 	s.efer = EFER_INIT;
 	s.idt.base = P_IDT;
 	s.idt.limit = 256 * 16 - 1;
