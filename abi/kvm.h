@@ -19,6 +19,7 @@
 #define AZK_PORT 0xa0
 
 /* Beside AZM_CALL_HALT, _TIMER, _KICK, _HOST, _EXIT and _SYNC. */
-#define AZK_CALL_YIELD 0x415a0010U /* let others run on this CPU */
+#define AZK_CALL_YIELD  0x415a0010U /* let others run on this CPU */
+#define AZK_CALL_CLOCKS 0x415a0011U /* read the clocks: page->clocks */
 
 #endif

@@ -56,6 +56,7 @@ struct azm_page {
 	uint32_t pad;
 	/* kvm.h: of a monitor call, which has no registers there. */
 	uint64_t arg, value;
+	struct az_clocks clocks;
 };
 
 /* --- monitor calls: %rax number, %rdi argument; result in %rax ------------ */

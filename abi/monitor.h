@@ -99,6 +99,11 @@ struct az_image_header {
 /* The page of a per-core block that is the platform's own. */
 #define AZ_CORE_PLAT 0x7000ULL
 
+/* The owner's clocks, read in this order: the TSC, and ns of three others. */
+struct az_clocks {
+	uint64_t tsc, mono, tsc2, real, boot, mono2;
+};
+
 #ifdef AZ_KERNEL
 /*
  * mon_halt - stop this core until it is kicked or CLOCK_MONOTONIC reaches
@@ -155,6 +160,9 @@ int mon_fault_in(uint64_t addr, int write);
  * a signal number that the owner is to die of.
  */
 _Noreturn void mon_exit(int status);
+
+/* mon_clocks - read the clocks; 0: that is no faster than by host_call. */
+int mon_clocks(struct az_clocks *c);
 
 /* mon_relax - called while spinning on something another core must do. */
 void mon_relax(void);

@@ -71,6 +71,7 @@ struct core {
 	struct thread *moving; /* to another core, once this one let it go */
 	uint64_t int3_at;      /* where a site being rewritten was met last */
 	uint32_t int3_again;   /* how often in a row */
+	uint64_t host_at;      /* when offload.c:host_better was asked last */
 	/*
 	 * Ready, and before all of rq: this core's alone, so that passing the
 	 * core on takes no lock. Others may look whether it is NULL.

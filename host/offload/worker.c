@@ -36,6 +36,8 @@
 
 /* Polling before sleep: a little over the cost of being woken, 50 us. */
 #define POLL_NS 50000
+/* On kvm who wakes it must leave the virtual machine for that. */
+#define POLL_KVM_NS 300000
 /* A worker that has slept this long ends, unless it is the last. */
 #define IDLE_SEC    10
 #define STACK_SIZE  0x20000
@@ -212,7 +214,8 @@ static bool serve_any(void)
 
 static void poll_rings(void)
 {
-	uint64_t end = clock_mono_ns() + POLL_NS;
+	uint64_t poll = plat == &plat_kvm ? POLL_KVM_NS : POLL_NS;
+	uint64_t end = clock_mono_ns() + poll;
 
 	for (;;) {
 		for (int i = 0; i < 100; i++) {
@@ -223,7 +226,7 @@ static void poll_rings(void)
 			__builtin_ia32_pause();
 		}
 		if (!end)
-			end = clock_mono_ns() + POLL_NS;
+			end = clock_mono_ns() + poll;
 		else if (clock_mono_ns() > end)
 			return;
 	}

@@ -95,10 +95,12 @@ static void end_by_signal(int sig)
 	syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8);
 }
 
-_Noreturn void apart_end(int status)
+_Noreturn void apart_end(uint32_t core, int status)
 {
 	int sig = status & 0x7f;
 
+	if (how->ending)
+		how->ending(core);
 	if (sig > 0 && sig <= 64)
 		end_by_signal(sig);
 	/* Not deadly here, as for pid 1 of a namespace, or no signal. */

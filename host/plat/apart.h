@@ -27,6 +27,8 @@ struct apart {
 	void (*run)(uint32_t core);
 	/* kicked - AZ_SIG_KICK has come: in its handler. May be NULL. */
 	void (*kicked)(uint32_t core, const siginfo_t *si);
+	/* ending - the process is about to end, from core. May be NULL. */
+	void (*ending)(uint32_t core);
 };
 
 /*
@@ -50,8 +52,8 @@ static inline struct azm_page *apart_page(uint32_t i)
  */
 void apart_call(uint32_t core);
 
-/* apart_end - the process ends as the program did: as wait4 encodes it. */
-_Noreturn void apart_end(int status);
+/* apart_end - core ends the process, as its program did: see wait4(2). */
+_Noreturn void apart_end(uint32_t core, int status);
 
 /* apart_lost - core ends without its program's doing, and all with it. */
 _Noreturn void apart_lost(uint32_t core, const char *why);

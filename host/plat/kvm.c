@@ -98,6 +98,7 @@
 #define FMASK     0x44500U /* AC NT DF TF */
 
 #define PF_PRESENT 1ULL
+#define END_TRIES  1000 /* to have the other cores out of KVM */
 #define PF_REPEATS 1000 /* of one fault, without getting on */
 
 /* include/uapi/linux/kvm.h of Linux 6.8 */
@@ -119,6 +120,8 @@ static int fds[3] = { -1, -1, -1 };
 #define vm_fd   (fds[0])
 #define maps_fd (fds[1])
 #define vcpu0   (fds[2])
+static bool the_end;
+static uint32_t nrunning;  /* cores in core_run */
 static bool syscall_stays; /* at CPL 3 */
 static struct {
 	struct kvm_cpuid2 head;
@@ -659,6 +662,24 @@ static void interrupt(uint32_t i)
 		syscall(SYS_tgkill, getpid(), az->host_tid, AZ_SIG_KICK);
 }
 
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static void clocks(struct az_clocks *c)
+{
+	c->tsc = __builtin_ia32_rdtsc();
+	c->mono = clock_ns(CLOCK_MONOTONIC);
+	c->tsc2 = __builtin_ia32_rdtsc();
+	c->real = clock_ns(CLOCK_REALTIME);
+	c->boot = clock_ns(CLOCK_BOOTTIME);
+	c->mono2 = clock_ns(CLOCK_MONOTONIC);
+}
+
 static void monitor_call(uint32_t i, uint32_t nr)
 {
 	struct azm_page *page = apart_page(i);
@@ -679,11 +700,14 @@ static void monitor_call(uint32_t i, uint32_t nr)
 		apart_call(i);
 		break;
 	case AZM_CALL_EXIT:
-		apart_end(page->exit_status);
+		apart_end(i, page->exit_status);
 	case AZM_CALL_SYNC:
 		page->value = (uint64_t)syscall(
 		    SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE,
 		    0, 0);
+		break;
+	case AZK_CALL_CLOCKS:
+		clocks(&page->clocks);
 		break;
 	case AZK_CALL_YIELD:
 		sched_yield();
@@ -715,13 +739,48 @@ static long remap(const struct checked_call *c)
 
 /* --- exits --- */
 
+/*
+ * The last of a process waits for KVM to let go of its memory, and then for
+ * who watches the memory to have seen that: the second wait is long if it comes
+ * right after the first. So have KVM let go before that, if it can be had.
+ */
+static void ending(uint32_t i)
+{
+	__atomic_store_n(&the_end, true, __ATOMIC_SEQ_CST);
+	for (uint32_t k = 0; k < instance->ncores; k++)
+		if (k != i && plat_core(k)->host_tid)
+			syscall(SYS_tgkill, getpid(), plat_core(k)->host_tid,
+				AZ_SIG_KICK);
+	for (int n = 0; n < END_TRIES; n++) {
+		if (__atomic_load_n(&nrunning, __ATOMIC_SEQ_CST) == 1)
+			break;
+		sched_yield();
+	}
+	for (uint32_t k = 0; k < instance->ncores; k++) {
+		if (!cores[k].run)
+			continue;
+		munmap(cores[k].run, RUN_SIZE);
+		close(cores[k].fd);
+	}
+	close(vm_fd);
+}
+
+/* Another core ends the process. */
+_Noreturn static void wait_for_end(void)
+{
+	__atomic_fetch_sub(&nrunning, 1, __ATOMIC_SEQ_CST);
+	for (;;)
+		pause();
+}
+
 static void kicked_in(uint32_t i, const siginfo_t *si)
 {
 	if (si->si_code == SI_TIMER) {
 		apart_page(i)->timer_fired = 1;
 		__atomic_store_n(&plat_core(i)->pending, 1, __ATOMIC_SEQ_CST);
 	}
-	cores[i].run->immediate_exit = 1;
+	if (!__atomic_load_n(&the_end, __ATOMIC_SEQ_CST))
+		cores[i].run->immediate_exit = 1;
 }
 
 /* A signal has come: the core is to look at az_core.pending. */
@@ -775,6 +834,14 @@ static void failed(uint32_t i)
 	static char text[WHY_MAX];
 	const struct kvm_run *run = cores[i].run;
 
+	/* Where CPL 0 is emulated, so is what the program must not do. */
+	if (run->exit_reason == KVM_EXIT_INTERNAL_ERROR &&
+	    run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION &&
+	    run->s.regs.regs.rip < AZ_GUEST_END) {
+		upcall(i, AZ_VEC_UD, 0, 0);
+		return;
+	}
+
 	(void)snprintf(text, sizeof(text),
 		       "KVM stopped it: exit %u, %u, at %#llx",
 		       run->exit_reason, run->internal.suberror,
@@ -786,9 +853,12 @@ static void core_run(uint32_t i)
 {
 	struct core *c = &cores[i];
 
+	__atomic_fetch_add(&nrunning, 1, __ATOMIC_SEQ_CST);
 	for (;;) {
 		int r = ioctl(c->fd, KVM_RUN, 0), err = errno;
 
+		if (__atomic_load_n(&the_end, __ATOMIC_SEQ_CST))
+			wait_for_end();
 		c->run->kvm_dirty_regs = 0;
 		if (r && err == EINTR)
 			kicked(i);
@@ -881,7 +951,21 @@ static const struct apart threads = {
 	.begin = core_begin,
 	.run = core_run,
 	.kicked = kicked_in,
+	.ending = ending,
 };
+
+/* What every core looks at first. */
+static void prefill(void)
+{
+	static const uint64_t at[] = { AZ_IMAGE_BASE, AZ_BOOT_BASE,
+				       AZ_STATS_BASE, AZ_CORE_BASE,
+				       AZ_RING_BASE,  AZ_HEAP_BASE };
+
+	kvm_pages_lock();
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++)
+		kvm_pages_fill(at[i]);
+	kvm_pages_unlock();
+}
 
 static int machine_create(const char **why)
 {
@@ -907,8 +991,10 @@ static int machine_create(const char **why)
 	__cpuid(0x80000008, a, b, c, d);
 	err = kvm_pages_init(&vm_fd, &maps_fd, a & 0xff,
 			     slots > 0 ? (uint32_t)slots : 32);
-	if (!err)
+	if (!err) {
+		prefill();
 		err = private_pages();
+	}
 	return err ? err : vcpu_create(0, &vcpu0);
 }
 
@@ -921,6 +1007,8 @@ static int kvm_create(struct plat_instance *p, const char **why)
 		if (cores[i].run)
 			munmap(cores[i].run, RUN_SIZE); /* of a fork's parent */
 	memset(cores, 0, sizeof(cores));
+	the_end = false;
+	nrunning = 0;
 	vm_fd = maps_fd = vcpu0 = -1;
 	err = machine_create(why);
 	checked_remap = remap;

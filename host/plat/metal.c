@@ -123,7 +123,7 @@ static void core_run(uint32_t i)
 			apart_call(i);
 			break;
 		case AZM_RUN_EXIT:
-			apart_end(apart_page(i)->exit_status);
+			apart_end(i, apart_page(i)->exit_status);
 		case AZM_RUN_LOST:
 			apart_lost(i, "it was taken away, or failed");
 		}

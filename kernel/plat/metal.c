@@ -148,10 +148,19 @@ void metal_interrupt(uint32_t core)
 /* On metal, nobody else wants this CPU. */
 void metal_relax(void)
 {
-	if (virtual)
-		monitor(AZK_CALL_YIELD, 0);
-	else
+	if (!virtual || az_workers_apart(BOOT))
 		__builtin_ia32_pause();
+	else
+		monitor(AZK_CALL_YIELD, 0);
+}
+
+bool metal_clocks(struct az_clocks *c)
+{
+	if (!virtual)
+		return false;
+	monitor(AZK_CALL_CLOCKS, 0);
+	*c = page_of(core_self())->clocks;
+	return true;
 }
 
 int metal_sync_cores(void)

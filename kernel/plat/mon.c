@@ -193,6 +193,11 @@ int mon_fault_in(uint64_t addr, int write)
 	return -EFAULT;
 }
 
+int mon_clocks(struct az_clocks *c)
+{
+	return plat.apart && metal_clocks(c);
+}
+
 void mon_relax(void)
 {
 	if (plat.apart)

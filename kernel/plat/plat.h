@@ -73,6 +73,7 @@ void metal_trap(struct azm_page *page);
 void metal_syscall(void);
 
 void metal_core_init(void);
+bool metal_clocks(struct az_clocks *c);
 void metal_halt(uint64_t deadline);
 void metal_timer(uint64_t deadline);
 bool metal_timer_over(struct core *c);

@@ -149,6 +149,16 @@ static void vvar_publish(const struct line *old, struct line *next,
 	__atomic_store_n(&v->seq, v->seq + 1, __ATOMIC_RELEASE);
 }
 
+static void host_clocks(struct az_clocks *c)
+{
+	c->tsc = vdso_tsc();
+	c->mono = host_clock(CLOCK_MONOTONIC);
+	c->tsc2 = vdso_tsc();
+	c->real = host_clock(CLOCK_REALTIME);
+	c->boot = host_clock(CLOCK_BOOTTIME);
+	c->mono2 = host_clock(CLOCK_MONOTONIC);
+}
+
 /*
  * Read the owner's clocks. The TSC before and after CLOCK_MONOTONIC bounds the
  * error; of a few tries the one with the smallest error counts, since Linux may
@@ -159,23 +169,22 @@ static void sample_take(struct sample *s)
 {
 	*s = (struct sample){ .error = UINT64_MAX };
 	for (int i = 0; i < SAMPLE_TRIES; i++) {
-		uint64_t before = vdso_tsc();
-		uint64_t mono = host_clock(CLOCK_MONOTONIC);
-		uint64_t ticks = vdso_tsc() - before;
-		uint64_t real = host_clock(CLOCK_REALTIME);
-		uint64_t boot = host_clock(CLOCK_BOOTTIME);
-		uint64_t mono2 = host_clock(CLOCK_MONOTONIC);
-		uint64_t error = vdso_scale(ticks, rate) / 2 + 1;
+		struct az_clocks c;
+		uint64_t ticks, error;
 
+		if (!mon_clocks(&c))
+			host_clocks(&c);
+		ticks = c.tsc2 - c.tsc;
+		error = vdso_scale(ticks, rate) / 2 + 1;
 		if (error >= s->error)
 			continue;
-		*s = (struct sample){ .tsc = before + ticks / 2,
-				      .mono = mono,
+		*s = (struct sample){ .tsc = c.tsc + ticks / 2,
+				      .mono = c.mono,
 				      .error = error,
-				      .real_lo = real - mono2,
-				      .real_hi = real - mono,
-				      .boot_lo = boot - mono2,
-				      .boot_hi = boot - mono };
+				      .real_lo = c.real - c.mono2,
+				      .real_hi = c.real - c.mono,
+				      .boot_lo = c.boot - c.mono2,
+				      .boot_hi = c.boot - c.mono };
 		if (error <= SAMPLE_GOOD)
 			return;
 	}

@@ -36,10 +36,12 @@
 #define NO_ADDRESS   0x8000000000000000ULL /* not canonical */
 #define USER_END     0x800000000000ULL     /* of any process */
 #define POLL_MSEC_NS 1000000LL
-#define READY_NS     10000000ULL /* for a call that is ready, while others wait */
-#define POLLIN       0x1U
-#define POLLOUT      0x4U
-#define PIPE_BUF     4096U /* POLLOUT of a pipe promises so much */
+/* Host calls no further apart are a burst: 100 us, more or less. */
+#define BURST_TSC 300000
+#define READY_NS  10000000ULL /* for a call that is ready, while others wait */
+#define POLLIN    0x1U
+#define POLLOUT   0x4U
+#define PIPE_BUF  4096U /* POLLOUT of a pipe promises so much */
 
 static struct spinlock inbox_lock; /* guards az_boot.inbox_tail */
 
@@ -248,6 +250,25 @@ static long ring_call(uint32_t nr, uint32_t flags, const uint64_t a[6],
 		ring_block(c, i, interruptible);
 	}
 	return t->offload_result;
+}
+
+/*
+ * Where the core cannot make calls (kvm, metal): is it better to have its
+ * thread make one than to wake a worker, which takes as long and then has to be
+ * waited for? Not in a burst of calls, in which a worker stays awake.
+ */
+static bool host_better(struct core *c)
+{
+	uint64_t last = c->host_at;
+
+	if (mon_direct_ok() || BOOT->offload == AZ_OFFLOAD_RING)
+		return false;
+	if (!az_workers_apart(BOOT))
+		return true;
+	if (__atomic_load_n(&BOOT->bell_pollers, __ATOMIC_RELAXED))
+		return false;
+	c->host_at = __builtin_ia32_rdtsc(); /* the clock asks the host */
+	return c->host_at - last > BURST_TSC;
 }
 
 /* Workers are none of a child of vfork's. */
@@ -512,6 +533,9 @@ static long offload_slow(const struct az_call_desc *d, uint32_t nr,
 		core_self()->stats->direct++;
 		r = mon_direct_now(nr, a);
 		t->offload_raised = mon_signal_raised();
+	} else if (!(d->attrs & AZ_ATTR_SIGPIPE) && host_better(core_self())) {
+		t->offload_by = "host";
+		r = mon_direct_now(nr, a);
 	} else {
 		r = ring_call(nr, 0, a, false);
 	}
@@ -553,10 +577,10 @@ long host_call(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
 	bool rang;
 	long r;
 
-	if (mon_direct_ok())
+	c = core_self();
+	if (mon_direct_ok() || host_better(c))
 		return mon_direct_now(nr, a);
 	/* The ring without a thread: spin, the worker is bound to answer. */
-	c = core_self();
 	while (!c->nfree)
 		ring_poll();
 	n = c->ring->last.head;
