@@ -88,6 +88,7 @@ struct az_image_header {
 	uint64_t pico_restorer;  /* its SA_RESTORER */
 	uint64_t metal_trap, metal_syscall; /* metal.h */
 	struct az_restart restart[AZ_NRESTART];
+	uint64_t debug; /* struct az_debug (debug.h) */
 };
 #define AZ_IMAGE_MAGIC   0x454741494145415aULL
 #define AZ_IMAGE_VERSION 2

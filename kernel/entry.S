@@ -41,6 +41,44 @@
 #define FLAGS_AC 0x40000
 
 	.text
+	.cfi_sections .debug_frame
+
+/*
+ * For debuggers: the program's registers are in the frame at %rsp, or, while
+ * a light call runs, partly above and partly still in registers.
+ */
+	.macro cfi_frame
+	.cfi_def_cfa rsp, 0
+	.cfi_offset r15, 0
+	.cfi_offset r14, 8
+	.cfi_offset r13, 16
+	.cfi_offset r12, 24
+	.cfi_offset rbp, 32
+	.cfi_offset rbx, 40
+	.cfi_offset r11, R_R11
+	.cfi_offset r10, R_R10
+	.cfi_offset r9, R_R9
+	.cfi_offset r8, R_R8
+	.cfi_offset rax, R_RAX
+	.cfi_offset rcx, R_RCX
+	.cfi_offset rdx, R_RDX
+	.cfi_offset rsi, R_RSI
+	.cfi_offset rdi, R_RDI
+	.cfi_offset rip, R_RIP
+	.cfi_offset rsp, R_RSP
+	.endm
+
+	.macro cfi_light
+	.cfi_def_cfa rsp, 0
+	.cfi_offset rdi, L_ARGS+0
+	.cfi_offset rsi, L_ARGS+8
+	.cfi_offset rdx, L_ARGS+16
+	.cfi_offset r10, L_ARGS+24
+	.cfi_offset r8, L_ARGS+32
+	.cfi_offset r9, L_ARGS+40
+	.cfi_offset rip, LIGHT_SIZE+R_RIP
+	.cfi_offset rsp, LIGHT_SIZE+R_RSP
+	.endm
 
 /*
  * trap_entry - the monitor's upcall. %rdi vector, %rsi error, %rdx address,
@@ -49,9 +87,13 @@
 	.globl trap_entry
 	.hidden trap_entry
 trap_entry:
+	.cfi_startproc simple
+	.cfi_signal_frame
+	cfi_frame
 	xorl %ebp, %ebp
 	call trap
 	jmp exit_to_program
+	.cfi_endproc
 
 /*
  * syscall_entry - a system call as a jump: registers as at a syscall
@@ -68,8 +110,14 @@ trap_entry:
 	.hidden syscall_entry
 	.balign 64
 syscall_entry:
+	.cfi_startproc simple
+	.cfi_signal_frame
+	.cfi_def_cfa rsp, 0
+	.cfi_register rip, rcx
 	movq %gs:CORE_FRAME, %r11
 	movq %rsp, R_RSP(%r11)
+	.cfi_def_cfa r11, 0
+	.cfi_offset rsp, R_RSP
 	leaq R_RSP(%r11), %rsp
 	pushfq			/* to R_FLAGS */
 	leaq -LIGHT_SIZE(%r11), %rsp
@@ -81,6 +129,7 @@ syscall_entry:
 	movq %r9, L_ARGS+40(%rsp)
 	movq %rax, R_ORIG(%r11)
 	movq %rcx, R_RIP(%r11)
+	cfi_light
 	cld
 	testl $FLAGS_NT | FLAGS_AC, R_FLAGS(%r11)
 	jnz entry_odd
@@ -128,6 +177,7 @@ light_begin:
 	.globl light_end
 	.hidden light_end
 light_end:
+	.cfi_endproc
 
 /* Fill in the frame at %r11 from what lies below it and from registers. */
 	.macro frame_fill
@@ -161,6 +211,9 @@ light_end:
 
 /* NT would make iretq fault, and AC what C code does to memory. */
 entry_odd:
+	.cfi_startproc simple
+	.cfi_signal_frame
+	cfi_light
 	pushq $2
 	popfq
 /* A call that is not light, %r11 the frame. */
@@ -168,10 +221,12 @@ entry_full:
 	movq %rax, R_RAX(%r11)
 	frame_fill
 	movq %r11, %rsp
+	cfi_frame
 	movq %r11, %rdi
 	xorl %ebp, %ebp
 	call syscall_jumped
 	jmp exit_to_program
+	.cfi_endproc
 
 /*
  * The end of a light call that has more to do than return; also where a kick
@@ -181,11 +236,15 @@ entry_full:
 	.globl light_exit
 	.hidden light_exit
 light_exit:
+	.cfi_startproc simple
+	.cfi_signal_frame
+	cfi_light
 	movq %gs:CORE_FRAME, %r11
 	movq L_RESULT-LIGHT_SIZE(%r11), %rax
 	movq %rax, R_RAX(%r11)
 	frame_fill
 	movq %r11, %rsp
+	cfi_frame
 	movq %r11, %rdi
 	xorl %ebp, %ebp
 	call syscall_finish
@@ -199,7 +258,24 @@ exit_to_program:
 exit_begin:
 	cmpl $0, %gs:CORE_PENDING
 	jne exit_slow
+	.cfi_remember_state
 	frame_pop
+	.cfi_def_cfa rsp, -R_RIP
+	.cfi_same_value r15
+	.cfi_same_value r14
+	.cfi_same_value r13
+	.cfi_same_value r12
+	.cfi_same_value rbp
+	.cfi_same_value rbx
+	.cfi_same_value r11
+	.cfi_same_value r10
+	.cfi_same_value r9
+	.cfi_same_value r8
+	.cfi_same_value rax
+	.cfi_same_value rcx
+	.cfi_same_value rdx
+	.cfi_same_value rsi
+	.cfi_same_value rdi
 	.globl exit_iret
 	.hidden exit_iret
 exit_iret:
@@ -209,37 +285,69 @@ exit_iret:
 exit_end:
 
 exit_slow:
+	.cfi_restore_state
 	movq %gs:CORE_FRAME, %rsp
 	movq %rsp, %rdi
 	call exit_work
 	jmp exit_to_program
+	.cfi_endproc
 
 /* void context_switch(uint64_t *save_sp, uint64_t load_sp) */
 	.globl context_switch
 	.hidden context_switch
 context_switch:
+	.cfi_startproc
 	pushq %rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset rbp, 0
 	pushq %rbx
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset rbx, 0
 	pushq %r12
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r12, 0
 	pushq %r13
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r13, 0
 	pushq %r14
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r14, 0
 	pushq %r15
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r15, 0
 	movq %rsp, (%rdi)
 	movq %rsi, %rsp
 	popq %r15
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r15
 	popq %r14
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r14
 	popq %r13
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r13
 	popq %r12
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r12
 	popq %rbx
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore rbx
 	popq %rbp
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore rbp
 	ret
+	.cfi_endproc
 
 /* A new thread's first switch returns here. */
 	.globl thread_entry
 	.hidden thread_entry
 thread_entry:
+	.cfi_startproc simple
+	.cfi_signal_frame
+	cfi_frame
 	xorl %ebp, %ebp
 	call sched_arrived
 	jmp exit_to_program
+	.cfi_endproc
 
 	.section .note.GNU-stack,"",@progbits

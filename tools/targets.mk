@@ -80,6 +80,7 @@ install: all
 	    $(sort $(dir $(INSTALLED)))
 	$(Q)install -s $(B)/azalea $(HOME_DIR)
 	$(Q)install $(B)/azalea-cc $(HOME_DIR)
+	$(Q)install -m 644 $(B)/azalea.elf $(HOME_DIR)
 	$(Q)cp -a $(B)/musl-include $(HOME_DIR)
 	$(Q)install -m 644 $(B)/lib/libazalea.a $(HOME_DIR)/lib
 	$(Q)install -m 644 lib/include/azalea/*.h $(HOME_DIR)/include/azalea

@@ -18,6 +18,7 @@
 #include "cli/describe.h"
 #include "cli/request.h"
 #include "cli/resources.h"
+#include "gdb/launch.h"
 #include "instance/instance.h"
 #include "instance/registry.h"
 #include "instance/supervise.h"
@@ -32,6 +33,7 @@ enum run_option {
 	OPT_DETACH,
 	OPT_ENV,
 	OPT_ENV_FILE,
+	OPT_GDB,
 	OPT_MEMORY,
 	OPT_NAME,
 	OPT_NO_PATCH,
@@ -58,6 +60,9 @@ static const struct option_spec run_options[] = {
 		      "set a variable of the environment" },
 	[OPT_ENV_FILE] = { 0, "env-file", "FILE",
 			   "set those of a file, one K[=V] a line" },
+	[OPT_GDB] = { 0, "gdb", "WHERE",
+		      "hold the program at its first instruction until gdb\n"
+		      "connects to PORT, ADDRESS:PORT or unix:PATH" },
 	[OPT_MEMORY] = { 'm', "memory", "SIZE",
 			 "limit of memory, with K, M, G or T; default:\n"
 			 "75 % of what the machine has; at least 4M" },
@@ -217,6 +222,25 @@ static int run_start(const struct run_request *rq, struct instance_config *cfg)
 	return EXIT_AZALEA;
 }
 
+/*
+ * The program's text is left alone, so that a breakpoint can be anywhere and a
+ * step is one instruction.
+ */
+static int run_debugged(const char *where, struct instance_config *cfg)
+{
+	int fd = launch_listen(where);
+
+	if (fd < 0)
+		return EXIT_AZALEA;
+	cfg->flags |= AZ_BOOT_NOPATCH;
+	cfg->debug_fd = launch_server(fd);
+	if (cfg->debug_fd < 0)
+		return error_fail(EXIT_AZALEA,
+				  "--gdb %s: cannot start a server: %s", where,
+				  error_text(cfg->debug_fd));
+	return 0;
+}
+
 /* What needs no look at the machine. */
 static int request_check(const struct run_request *rq,
 			 struct instance_config *cfg)
@@ -270,7 +294,9 @@ static int cmd_run(struct option_parser *p)
 	cfg.exe_path = program.path;
 	cfg.exec_fn = program.exec_fn;
 	cfg.argv = program.argv;
-	return run_start(&rq, &cfg);
+	if (rq.text[OPT_GDB])
+		status = run_debugged(rq.text[OPT_GDB], &cfg);
+	return status ? status : run_start(&rq, &cfg);
 }
 
 const struct verb verb_run = {

@@ -88,3 +88,14 @@ int image_map(const struct az_image_header **out)
 	*out = header;
 	return 0;
 }
+
+uint64_t image_header_at(void)
+{
+	const Elf64_Ehdr *eh = (const void *)azalea_image;
+	const Elf64_Phdr *ph = (const void *)(azalea_image + eh->e_phoff);
+
+	for (int i = 0; i < eh->e_phnum; i++)
+		if (ph[i].p_type == PT_LOAD && ph[i].p_flags == PF_R)
+			return ph[i].p_vaddr;
+	return 0;
+}

@@ -12,4 +12,10 @@
  */
 int image_map(const struct az_image_header **out);
 
+/*
+ * image_header_at - where its header is going to be. Before image_map only,
+ * which moves away what tells.
+ */
+uint64_t image_header_at(void);
+
 #endif

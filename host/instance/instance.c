@@ -877,6 +877,24 @@ static void self_fill(const struct instance_config *cfg)
 	memcpy(self.host_cpu, cfg->host_cpu, sizeof(self.host_cpu));
 }
 
+/*
+ * A debugger is to have this process before the program begins: it says who
+ * it is, and is told whom to take.
+ */
+static void await_debugger(int fd)
+{
+	uint32_t tracer;
+	char byte = 0;
+
+	if (read(fd, &tracer, sizeof(tracer)) == sizeof(tracer)) {
+		(void)prctl(PR_SET_PTRACER, (unsigned long)tracer, 0, 0, 0);
+		if (write(fd, &byte, 1) == 1 && read(fd, &byte, 1) != 1)
+			error_say("the server for gdb has ended: the program "
+				  "runs without");
+	}
+	close(fd);
+}
+
 /* Core 0, last of all. */
 static int start_first(bool confined, const char **what, const char **why)
 {
@@ -902,6 +920,8 @@ static int start(const struct instance_config *cfg, const sigset_t *blocked,
 	struct az_time_sample first;
 	int err;
 
+	if (cfg->debug_fd)
+		await_debugger(cfg->debug_fd);
 	sample_time(&first);
 	*what = "cannot reserve address space";
 	err = map_shared(cfg->ncores, boot_size(cfg));

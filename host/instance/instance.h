@@ -27,6 +27,7 @@ struct instance_config {
 	const char *exec_fn;  /* as execve got it: AT_EXECFN */
 	char *const *argv;
 	char *const *envp;
+	int debug_fd;   /* where a debugger waits for this owner, or 0 */
 	int control_fd; /* listening socket of the registry, or -1 */
 	uint64_t start_mono_ns;
 	/* What the program before has left, and its signals; or NULL. */

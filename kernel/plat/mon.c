@@ -15,6 +15,7 @@
 #include "lib/errno.h"
 #include "lib/extable.h"
 #include "plat/plat.h"
+#include "sys/debugger.h"
 #include "sys/sys.h"
 
 /* A line of its own: what is written beside it would be waited for. */
@@ -38,6 +39,7 @@ __attribute__((section(".image_header"),
 	.pico_restorer = (uint64_t)pico_restorer,
 	.metal_trap = (uint64_t)metal_trap,
 	.metal_syscall = (uint64_t)metal_syscall,
+	.debug = (uint64_t)&debug_table,
 	.restart = {
 		RANGE(exit_begin, exit_end, exit_to_program),
 		RANGE(light_begin, light_end, light_exit),

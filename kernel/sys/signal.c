@@ -19,6 +19,7 @@
 #include "sched/futex.h"
 #include "sched/sched.h"
 #include "sys/clockid.h"
+#include "sys/debugger.h"
 #include "sys/ptimer.h"
 #include "sys/sigqueue.h"
 #include "sys/sys.h"
@@ -467,6 +468,8 @@ static bool take(struct sig_taken *d, bool only_look)
 			act->handler = SIG_DFL;
 		spin_unlock(&siglock);
 		taken(e, &d->info);
+		if (debug_signal(&d->info))
+			continue;
 		if (d->act.handler > SIG_IGN)
 			return true;
 		if (d->act.handler == SIG_DFL)

@@ -42,6 +42,7 @@ static struct core core;
 static struct thread th[3]; /* th[0] is the main thread */
 static struct thread *told; /* the last one that was interrupted */
 static jmp_buf ended;
+static int dropped; /* a debugger does not want it delivered */
 static int ended_by, stopped_by, resumed, delivered, nblocks;
 static bool no_memory, frame_fails;
 static int handled[16], nhandled; /* handlers entered, in order */
@@ -61,6 +62,11 @@ void panic(const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	abort();
+}
+
+bool debug_signal(const struct siginfo *si)
+{
+	return si->signo == dropped;
 }
 
 void *kalloc(size_t n)
@@ -247,6 +253,14 @@ static void test_queues(void)
 	struct siginfo si;
 
 	reset();
+	handle(SIGUSR1, 0, 0);
+	handle(SIGUSR2, 0, 0);
+	dropped = SIGUSR1;
+	post(&th[0], SIGUSR1, SI_USER, 1);
+	post(&th[0], SIGUSR2, SI_USER, 1);
+	ok(take_all() == 12 && !signal_set(),
+	   "a debugger can have one dropped");
+	dropped = 0;
 	handle(SIGUSR1, 0, 0);
 	post(&th[0], SIGUSR1, SI_USER, 1);
 	post(&th[0], SIGUSR1, SI_USER, 2);

@@ -1,0 +1,609 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ptrace.c - the debugger's way into an instance of platform pico, whose cores
+ * are threads of another process.
+ *
+ * Traced are those, and the owner's main thread, which is never held: it tells
+ * of new threads, forks and the end. Workers are let go of at once. Signals
+ * pass to the cores as if nobody was there, since they are how the monitor
+ * works; the program's own come up elsewhere (debug_signal).
+ *
+ * A child of fork gets its text back without breakpoints. A child of vfork
+ * runs in this memory, so there are none until it has gone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "gdb/breaks.h"
+#include "gdb/target.h"
+#include "monitor.h"
+
+#define NT_XSTATE   0x202 /* <elf.h>: NT_X86_XSTATE */
+#define XSTATE_ROOM 16384
+/* siginfo of SIGTRAP, <asm-generic/siginfo.h>; int3 has SI_KERNEL */
+#define CODE_BREAK 0x80
+#define CODE_STEP  2
+#define CODE_HW    4
+#define DR6        6
+#define DR7        7
+
+#define OPTIONS                                                           \
+	(PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | \
+	 PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACEEXEC)
+
+struct traced {
+	pid_t tid; /* 0: there is no such core */
+	bool running, stepping;
+	bool listening; /* stopped by job control */
+	int inject;     /* signal that its resume delivers */
+	siginfo_t kick; /* put off by a step; si_signo 0: none */
+	bool has_event;
+	struct gdb_event event;
+	bool watch_stale;
+};
+
+static struct traced cores[AZ_MAX_CORES];
+static uint32_t ncores; /* entries that may be in use */
+static pid_t owner;
+static int mem_fd = -1, signal_fd = -1;
+static bool core0_awaited; /* its start is to be told */
+static bool gone, has_end;
+static struct gdb_event end;
+static uint64_t watch_addr[4], watch_dr7;
+
+static long trace(int what, pid_t tid, unsigned long addr, void *data)
+{
+	return syscall(SYS_ptrace, what, tid, addr, data);
+}
+
+/* --- memory --- */
+
+static ssize_t pt_read(uint64_t addr, void *buf, size_t n)
+{
+	ssize_t r = pread(mem_fd, buf, n, (off_t)addr);
+
+	return r < 0 ? -errno : r;
+}
+
+static ssize_t pt_write(uint64_t addr, const void *buf, size_t n)
+{
+	ssize_t r = pwrite(mem_fd, buf, n, (off_t)addr);
+
+	return r < 0 ? -errno : r;
+}
+
+static int mem_open(pid_t pid)
+{
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+static void poke(void *fd, uint64_t addr, uint8_t byte)
+{
+	/* What the child has unmapped meanwhile needs nothing. */
+	if (pwrite(*(int *)fd, &byte, 1, (off_t)addr) < 0)
+		return;
+}
+
+/* --- cores --- */
+
+static struct traced *core_of(pid_t tid)
+{
+	for (uint32_t i = 0; i < ncores; i++)
+		if (cores[i].tid == tid)
+			return &cores[i];
+	return NULL;
+}
+
+static uint32_t index_of(const struct traced *c)
+{
+	return (uint32_t)(c - cores);
+}
+
+/* The core that the unikernel knows by this thread, or NULL. */
+static struct traced *core_named(pid_t tid)
+{
+	for (uint32_t i = 0; i < AZ_MAX_CORES; i++) {
+		struct az_core az;
+
+		if (pt_read(AZ_CORE_BASE + i * AZ_CORE_STRIDE, &az,
+			    sizeof(az)) != (ssize_t)sizeof(az))
+			return NULL;
+		if (az.started && az.host_tid == (uint32_t)tid) {
+			if (i >= ncores)
+				ncores = i + 1;
+			return &cores[i];
+		}
+	}
+	return NULL;
+}
+
+static void core_add(struct traced *c, pid_t tid)
+{
+	*c = (struct traced){ .tid = tid };
+	c->watch_stale = watch_dr7 != 0;
+}
+
+static void post(struct traced *c, enum gdb_event_kind kind, uint32_t dr6)
+{
+	c->has_event = true;
+	c->event =
+	    (struct gdb_event){ .kind = kind, .core = index_of(c), .dr6 = dr6 };
+}
+
+static void watch_load(struct traced *c)
+{
+	c->watch_stale = false;
+	(void)trace(PTRACE_POKEUSER, c->tid,
+		    offsetof(struct user, u_debugreg[DR7]), NULL);
+	for (unsigned long i = 0; i < 4; i++)
+		(void)trace(PTRACE_POKEUSER, c->tid,
+			    offsetof(struct user, u_debugreg[i]),
+			    (void *)watch_addr[i]);
+	(void)trace(PTRACE_POKEUSER, c->tid,
+		    offsetof(struct user, u_debugreg[DR7]), (void *)watch_dr7);
+}
+
+/* A kick that a step has put off comes now, as it would have. */
+static void kick_late(struct traced *c)
+{
+	if (!c->kick.si_signo)
+		return;
+	(void)syscall(SYS_rt_tgsigqueueinfo, owner, c->tid, c->kick.si_signo,
+		      &c->kick);
+	c->kick.si_signo = 0;
+}
+
+static void go(struct traced *c)
+{
+	int how = c->stepping ? PTRACE_SINGLESTEP : PTRACE_CONT;
+	int sig = c->inject;
+
+	if (c->watch_stale)
+		watch_load(c);
+	if (!c->stepping)
+		kick_late(c);
+	c->inject = 0;
+	c->running = true;
+	if (c->listening)
+		(void)trace(PTRACE_LISTEN, c->tid, 0, NULL);
+	else
+		(void)trace(how, c->tid, 0, (void *)(long)sig);
+}
+
+static void pt_resume(uint32_t i, bool step)
+{
+	struct traced *c = &cores[i];
+
+	if (i >= ncores || !c->tid || c->running)
+		return;
+	c->has_event = false;
+	c->stepping = step;
+	if (step && c->inject) {
+		post(c, GDB_DIVERT, 0);
+		return;
+	}
+	go(c);
+}
+
+static bool pt_up(uint32_t i)
+{
+	return i < ncores && cores[i].tid;
+}
+
+/* --- what has happened --- */
+
+static void on_trap(struct traced *c)
+{
+	struct user_regs_struct r;
+	siginfo_t si = { .si_code = 0 };
+	long dr6;
+
+	(void)trace(PTRACE_GETSIGINFO, c->tid, 0, &si);
+	if (trace(PTRACE_GETREGS, c->tid, 0, &r))
+		return;
+	errno = 0;
+	dr6 = ptrace(PTRACE_PEEKUSER, c->tid,
+		     offsetof(struct user, u_debugreg[DR6]), NULL);
+	if (si.si_code == CODE_BREAK && breaks_at(r.rip - 1)) {
+		r.rip--;
+		(void)trace(PTRACE_SETREGS, c->tid, 0, &r);
+		post(c, GDB_BREAK, 0);
+	} else if (si.si_code == CODE_HW && watch_dr7 && (dr6 & 0xf)) {
+		(void)trace(PTRACE_POKEUSER, c->tid,
+			    offsetof(struct user, u_debugreg[DR6]), NULL);
+		post(c, GDB_HW, (uint32_t)dr6);
+	} else if (c->stepping && si.si_code != CODE_BREAK) {
+		post(c, GDB_STEP, 0);
+	} else {
+		c->inject = SIGTRAP; /* the program's own */
+	}
+}
+
+/* A signal is about to reach a core. True: it goes on at once. */
+static bool on_core_signal(struct traced *c, int sig)
+{
+	siginfo_t si = { .si_signo = 0 };
+
+	if (sig == SIGTRAP) {
+		on_trap(c);
+		return !c->has_event;
+	}
+	if (c->stepping && sig == AZ_SIG_KICK) {
+		(void)trace(PTRACE_GETSIGINFO, c->tid, 0, &si);
+		if (!c->kick.si_signo || si.si_code == SI_TIMER)
+			c->kick = si;
+		return true;
+	}
+	c->inject = sig;
+	if (c->stepping)
+		post(c, GDB_DIVERT, 0);
+	return !c->stepping;
+}
+
+static void on_core_stop(struct traced *c, int status, bool hold)
+{
+	int event = status >> 16, sig = WSTOPSIG(status);
+	bool at_once = true;
+
+	c->running = false;
+	c->listening = false;
+	switch (event) {
+	case 0:
+		at_once = on_core_signal(c, sig);
+		break;
+	case PTRACE_EVENT_STOP:
+		c->listening = sig != SIGTRAP;
+		break;
+	case PTRACE_EVENT_VFORK:
+		breaks_each(poke, &mem_fd, false);
+		break;
+	case PTRACE_EVENT_VFORK_DONE:
+		breaks_each(poke, &mem_fd, true);
+		break;
+	default:
+		break;
+	}
+	if (at_once && !hold)
+		go(c);
+}
+
+/* The owner's main thread: never held. */
+static void on_owner_stop(int status)
+{
+	int event = status >> 16, sig = WSTOPSIG(status);
+
+	if (event == PTRACE_EVENT_STOP && sig != SIGTRAP)
+		(void)trace(PTRACE_LISTEN, owner, 0, NULL);
+	else
+		(void)trace(PTRACE_CONT, owner, 0,
+			    (void *)(long)(event ? 0 : sig));
+}
+
+static void on_exec(void)
+{
+	memset(cores, 0, sizeof(cores));
+	ncores = 0;
+	close(mem_fd);
+	mem_fd = mem_open(owner);
+	core0_awaited = true;
+	watch_dr7 = 0;
+	end = (struct gdb_event){ .kind = GDB_EXEC };
+	has_end = true;
+	(void)trace(PTRACE_CONT, owner, 0, NULL);
+}
+
+/* A child: a thread of the owner's, or a process with its text. */
+static void on_newcomer(pid_t tid, bool hold)
+{
+	struct traced *c = NULL;
+	char path[64];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d", owner, tid);
+	if (access(path, F_OK) == 0) {
+		c = core_named(tid);
+	} else {
+		fd = mem_open(tid);
+		if (fd >= 0) {
+			/* One by vfork: they are away already. */
+			breaks_each(poke, &fd, false);
+			close(fd);
+		}
+	}
+	if (!c) {
+		(void)trace(PTRACE_DETACH, tid, 0, NULL);
+		return;
+	}
+	core_add(c, tid);
+	if (core0_awaited && c == cores) {
+		core0_awaited = false;
+		post(c, GDB_STARTED, 0);
+	} else if (!hold) {
+		go(c);
+	}
+}
+
+static void on_gone(pid_t tid, int status)
+{
+	struct traced *c = core_of(tid);
+
+	if (tid == owner) {
+		gone = true;
+		has_end = true;
+		end = (struct gdb_event){ .kind = GDB_EXIT, .status = status };
+	} else if (c) {
+		*c = (struct traced){ .tid = 0 };
+	}
+}
+
+/* hold: a core that stops for nothing in particular does not go on. */
+static bool reap(bool hold, int flags)
+{
+	int status;
+	pid_t tid = waitpid(-1, &status, __WALL | flags);
+	struct traced *c = tid > 0 ? core_of(tid) : NULL;
+
+	if (tid <= 0) {
+		gone |= tid < 0 && errno == ECHILD;
+		return false;
+	}
+	if (!WIFSTOPPED(status))
+		on_gone(tid, status);
+	else if (status >> 16 == PTRACE_EVENT_EXEC)
+		on_exec();
+	else if (tid == owner)
+		on_owner_stop(status);
+	else if (c)
+		on_core_stop(c, status, hold);
+	else
+		on_newcomer(tid, hold);
+	return true;
+}
+
+static bool pt_wait(struct gdb_event *ev)
+{
+	struct signalfd_siginfo si;
+
+	while (read(signal_fd, &si, sizeof(si)) > 0)
+		;
+	while (!has_end && reap(false, WNOHANG))
+		;
+	for (uint32_t i = 0; i < ncores; i++)
+		if (cores[i].has_event) {
+			cores[i].has_event = false;
+			*ev = cores[i].event;
+			return true;
+		}
+	if (!has_end)
+		return false;
+	has_end = false;
+	*ev = end;
+	return true;
+}
+
+static int pt_wait_fd(void)
+{
+	return signal_fd;
+}
+
+static bool one_runs(void)
+{
+	for (uint32_t i = 0; i < ncores; i++)
+		if (cores[i].tid && cores[i].running)
+			return true;
+	return false;
+}
+
+static void pt_stop(void)
+{
+	for (uint32_t i = 0; i < ncores; i++)
+		if (cores[i].tid && cores[i].running)
+			(void)trace(PTRACE_INTERRUPT, cores[i].tid, 0, NULL);
+	while (one_runs() && !has_end)
+		if (!reap(true, 0) && errno != EINTR)
+			return;
+}
+
+/* --- registers --- */
+
+static void regs_from(struct gdb_regs *r, const struct user_regs_struct *u)
+{
+	r->rax = u->rax, r->rbx = u->rbx, r->rcx = u->rcx, r->rdx = u->rdx;
+	r->rsi = u->rsi, r->rdi = u->rdi, r->rbp = u->rbp, r->rsp = u->rsp;
+	r->r8 = u->r8, r->r9 = u->r9, r->r10 = u->r10, r->r11 = u->r11;
+	r->r12 = u->r12, r->r13 = u->r13, r->r14 = u->r14, r->r15 = u->r15;
+	r->rip = u->rip;
+	r->eflags = (uint32_t)u->eflags;
+	r->cs = (uint32_t)u->cs, r->ss = (uint32_t)u->ss;
+	r->ds = (uint32_t)u->ds, r->es = (uint32_t)u->es;
+	r->fs = (uint32_t)u->fs, r->gs = (uint32_t)u->gs;
+	r->orig_rax = u->orig_rax;
+	r->fs_base = u->fs_base;
+	r->gs_base = u->gs_base;
+}
+
+static void regs_to(struct user_regs_struct *u, const struct gdb_regs *r)
+{
+	u->rax = r->rax, u->rbx = r->rbx, u->rcx = r->rcx, u->rdx = r->rdx;
+	u->rsi = r->rsi, u->rdi = r->rdi, u->rbp = r->rbp, u->rsp = r->rsp;
+	u->r8 = r->r8, u->r9 = r->r9, u->r10 = r->r10, u->r11 = r->r11;
+	u->r12 = r->r12, u->r13 = r->r13, u->r14 = r->r14, u->r15 = r->r15;
+	u->rip = r->rip;
+	u->eflags = r->eflags;
+	u->orig_rax = r->orig_rax;
+	u->fs_base = r->fs_base;
+	u->gs_base = r->gs_base;
+}
+
+/* All of the image, as it has to be given back as a whole. */
+static size_t xstate_get(pid_t tid, uint8_t *image)
+{
+	struct iovec iov = { image, XSTATE_ROOM };
+
+	memset(image, 0, XSTATE_ROOM);
+	if (trace(PTRACE_GETREGSET, tid, NT_XSTATE, &iov))
+		return 0;
+	return iov.iov_len;
+}
+
+static int pt_get(uint32_t i, struct gdb_regs *r)
+{
+	static uint8_t image[XSTATE_ROOM];
+	struct user_regs_struct u;
+	size_t n;
+
+	memset(r, 0, sizeof(*r));
+	if (!pt_up(i) || trace(PTRACE_GETREGS, cores[i].tid, 0, &u))
+		return -ESRCH;
+	regs_from(r, &u);
+	r->known = REGS_KEPT | REGS_GENERAL | REGS_BASES;
+	n = xstate_get(cores[i].tid, image);
+	if (!n)
+		return 0;
+	memcpy(r->xsave, image, n < REGS_XSAVE ? n : REGS_XSAVE);
+	r->known |= REGS_X87 | REGS_SSE | (n >= REGS_XSAVE ? REGS_AVX : 0);
+	return 0;
+}
+
+static int pt_set(uint32_t i, const struct gdb_regs *r)
+{
+	static uint8_t image[XSTATE_ROOM];
+	struct user_regs_struct u;
+	struct iovec iov = { image, 0 };
+
+	if (!pt_up(i) || trace(PTRACE_GETREGS, cores[i].tid, 0, &u))
+		return -ESRCH;
+	regs_to(&u, r);
+	if (trace(PTRACE_SETREGS, cores[i].tid, 0, &u))
+		return -errno;
+	iov.iov_len = xstate_get(cores[i].tid, image);
+	if (iov.iov_len < REGS_XSAVE)
+		return 0;
+	memcpy(image, r->xsave, REGS_XSAVE);
+	if (trace(PTRACE_SETREGSET, cores[i].tid, NT_XSTATE, &iov))
+		return -errno;
+	return 0;
+}
+
+static void pt_watch(const uint64_t addr[4], uint64_t dr7)
+{
+	memcpy(watch_addr, addr, sizeof(watch_addr));
+	watch_dr7 = dr7;
+	for (uint32_t i = 0; i < ncores; i++)
+		cores[i].watch_stale = true;
+}
+
+/* --- beginning and end --- */
+
+static void pt_kill(int sig)
+{
+	(void)kill(owner, sig);
+}
+
+static void pt_detach(void)
+{
+	for (uint32_t i = 0; i < ncores; i++) {
+		struct traced *c = &cores[i];
+
+		if (!c->tid)
+			continue;
+		if (c->watch_stale)
+			watch_load(c);
+		kick_late(c);
+		(void)trace(PTRACE_DETACH, c->tid, 0, (void *)(long)c->inject);
+		c->tid = 0;
+	}
+	/* It has to be stopped for that. */
+	(void)trace(PTRACE_INTERRUPT, owner, 0, NULL);
+	for (int status; waitpid(owner, &status, __WALL) == owner;) {
+		int sig = status >> 16 ? 0 : WSTOPSIG(status);
+
+		if (!WIFSTOPPED(status) ||
+		    !trace(PTRACE_DETACH, owner, 0, (void *)(long)sig))
+			return;
+	}
+}
+
+static const struct gdb_target ptrace_target = {
+	.wait = pt_wait,
+	.wait_fd = pt_wait_fd,
+	.stop = pt_stop,
+	.resume = pt_resume,
+	.up = pt_up,
+	.get = pt_get,
+	.set = pt_set,
+	.watch = pt_watch,
+	.read = pt_read,
+	.write = pt_write,
+	.kill = pt_kill,
+	.detach = pt_detach,
+};
+
+static int seize(pid_t tid)
+{
+	if (trace(PTRACE_SEIZE, tid, 0, (void *)(long)OPTIONS))
+		return -errno;
+	return 0;
+}
+
+/* The cores there are; the main thread starts none meanwhile. */
+static int seize_cores(void)
+{
+	for (uint32_t i = 0; i < AZ_MAX_CORES; i++) {
+		struct az_core az;
+
+		if (pt_read(AZ_CORE_BASE + i * AZ_CORE_STRIDE, &az,
+			    sizeof(az)) != (ssize_t)sizeof(az))
+			break;
+		if (!az.started || seize((pid_t)az.host_tid))
+			continue;
+		ncores = i + 1;
+		core_add(&cores[i], (pid_t)az.host_tid);
+		cores[i].running = true;
+	}
+	return ncores ? 0 : -ESRCH;
+}
+
+int ptrace_attach(pid_t pid, bool fresh, const struct gdb_target **out)
+{
+	sigset_t set;
+	int status, err;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	mem_fd = mem_open(pid);
+	if (signal_fd < 0 || mem_fd < 0)
+		return -errno;
+	owner = pid;
+	err = seize(pid);
+	if (err)
+		return err;
+	*out = &ptrace_target;
+	core0_awaited = fresh;
+	if (fresh)
+		return 0;
+	(void)trace(PTRACE_INTERRUPT, pid, 0, NULL);
+	if (waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status))
+		return -ESRCH;
+	err = seize_cores();
+	on_owner_stop(status);
+	return err;
+}
