@@ -48,6 +48,13 @@ int check_init(const struct az_boot *boot, const struct check_memory *mem)
 	return guestmem_init(boot->fd_hidden_lo, boot->fd_hidden_hi);
 }
 
+int check_peek(void *dst, uint64_t src, size_t n)
+{
+	if (src >= AZ_OWNER_BASE || n > AZ_OWNER_BASE - src)
+		return -EFAULT;
+	return check_env.mem.read(dst, src, n);
+}
+
 bool check_range(const struct checked_call *c, uint64_t addr, uint64_t len)
 {
 	uint64_t limit = check_limit(c);

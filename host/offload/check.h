@@ -60,6 +60,12 @@ struct checked_call {
 int check_init(const struct az_boot *boot, const struct check_memory *mem);
 
 /*
+ * check_peek - n bytes of the program's memory at src, as it is now. 0, or
+ * -EFAULT if they are not there, or not the program's.
+ */
+int check_peek(void *dst, uint64_t src, size_t n);
+
+/*
  * check_call - copy the call out of the ring and check it. 0: make the call
  * as *out says, then check_done. -errno: this is the answer, and nothing is
  * to be done.

@@ -112,6 +112,7 @@ struct core {
 	bool has_timer;
 	uint64_t fault_addr;
 	uint32_t fault_repeats;
+	bool kick_late; /* after the exception that is due */
 };
 
 static struct plat_instance *instance;
@@ -515,7 +516,27 @@ static void upcall(uint32_t i, uint32_t vec, uint64_t error, uint64_t addr)
 	r->rsp = (uint64_t)plat_core(i) + AZM_TRAP_STACK;
 	r->rdi = (uint64_t)page;
 	r->rflags = FLAGS_INIT;
+	/* It looks at az_core.pending before it returns. */
+	cores[i].kick_late = false;
 	to_user(i);
+}
+
+/* The core is to look at az_core.pending. */
+static void kick(uint32_t i)
+{
+	uint64_t rip = cores[i].run->s.regs.regs.rip;
+	uint64_t to;
+
+	if (rip >= AZ_OWNER_BASE)
+		return; /* in the monitor: bound for where it is looked at */
+	if (!in_text(rip)) {
+		if (__atomic_load_n(&plat_core(i)->pending, __ATOMIC_SEQ_CST))
+			upcall(i, AZ_VEC_KICK, 0, 0);
+		return;
+	}
+	to = restarted(rip);
+	if (to != rip)
+		regs(i)->rip = to;
 }
 
 /* --- exceptions --- */
@@ -584,6 +605,9 @@ static void page_fault(uint32_t i, uint64_t error)
 	switch (r) {
 	case KVM_PAGES_MAPPED:
 		to_user(i);
+		if (c->kick_late)
+			kick(i);
+		c->kick_late = false;
 		break;
 	case KVM_PAGES_FAULT:
 		upcall(i, AZ_VEC_PF, error, addr);
@@ -596,10 +620,28 @@ static void page_fault(uint32_t i, uint64_t error)
 	}
 }
 
+/*
+ * `int n` for a gate that is not the program's is #GP (Intel SDM 2A, INT n).
+ * KVM on paging does not know the instruction. The error code, or 0.
+ */
+static uint64_t interrupt_error(uint64_t rip)
+{
+	uint8_t code[2];
+
+	if (check_peek(code, rip, sizeof(code)) || code[0] != 0xcd)
+		return 0;
+	return code[1] * 8U + 2;
+}
+
 static void exception(uint32_t i, uint32_t vec)
 {
 	uint64_t error = unwind(i, vec);
 
+	if (vec == AZ_VEC_UD && syscall_stays) {
+		error = interrupt_error(cores[i].run->s.regs.regs.rip);
+		if (error)
+			vec = AZ_VEC_GP;
+	}
 	if (vec == AZ_VEC_PF)
 		page_fault(i, error);
 	else if (vec == AZ_VEC_DB)
@@ -783,23 +825,27 @@ static void kicked_in(uint32_t i, const siginfo_t *si)
 		cores[i].run->immediate_exit = 1;
 }
 
-/* A signal has come: the core is to look at az_core.pending. */
-static void kicked(uint32_t i)
+/* KVM has found an exception, and not yet taken the core to it. */
+static bool exception_due(uint32_t i)
 {
-	uint64_t rip = cores[i].run->s.regs.regs.rip;
-	uint64_t to;
+	struct kvm_vcpu_events e;
 
+	if (ioctl(cores[i].fd, KVM_GET_VCPU_EVENTS, &e))
+		apart_lost(i, error_text(-errno));
+	return e.exception.injected || e.exception.pending;
+}
+
+/*
+ * A signal has come. KVM would take the core from wherever it is then to an
+ * exception that is due, so that goes first.
+ */
+static void signalled(uint32_t i)
+{
 	cores[i].run->immediate_exit = 0;
-	if (rip >= AZ_OWNER_BASE)
-		return; /* in the monitor: bound for where it is looked at */
-	if (!in_text(rip)) {
-		if (__atomic_load_n(&plat_core(i)->pending, __ATOMIC_SEQ_CST))
-			upcall(i, AZ_VEC_KICK, 0, 0);
-		return;
-	}
-	to = restarted(rip);
-	if (to != rip)
-		regs(i)->rip = to;
+	if (exception_due(i))
+		cores[i].kick_late = true;
+	else
+		kick(i);
 }
 
 static void io(uint32_t i)
@@ -861,7 +907,7 @@ static void core_run(uint32_t i)
 			wait_for_end();
 		c->run->kvm_dirty_regs = 0;
 		if (r && err == EINTR)
-			kicked(i);
+			signalled(i);
 		else if (r && err == EFAULT)
 			no_page(i);
 		else if (r && err != EAGAIN)
