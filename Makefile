@@ -92,7 +92,11 @@ $(B)/azalea.elf: $(KOBJ) $(B)/kernel/vdso_image.o kernel/kernel.lds
 $(B)/azalea.stripped: $(B)/azalea.elf
 	$(Q)strip -o $@ $<
 
-$(B)/host/instance/blob.o: host/instance/blob.S $(B)/azalea.stripped
+$(B)/azalea.id: $(B)/azalea.stripped
+	$(Q)sha256sum <$< | cut -c 1-64 >$@
+
+$(B)/host/instance/blob.o: host/instance/blob.S $(B)/azalea.stripped \
+    $(B)/azalea.id
 	@mkdir -p $(@D)
 	$(Q)$(CC) -c -Wa,-I$(B) -o $@ $<
 

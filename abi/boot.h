@@ -35,15 +35,23 @@
 #define AZ_BOOT_XINUSE       (1U << 7) /* xgetbv tells what is in use */
 #define AZ_BOOT_STRICT_UNMAP (1U << 8) /* each munmap is one of the host's */
 #define AZ_BOOT_NOPATCH      (1U << 9) /* leave call sites as they are */
+/* Private memory may be that of a snapshot's file: dropped, it is not zero. */
+#define AZ_BOOT_RESTORED (1U << 16)
 
 /* No two are one. */
 _Static_assert((AZ_BOOT_STRACE ^ AZ_BOOT_TSC ^ AZ_BOOT_FSGSBASE ^
 		AZ_BOOT_SECURE ^ AZ_BOOT_XSAVE ^ AZ_BOOT_XSAVEC ^
-		AZ_BOOT_XINUSE ^ AZ_BOOT_STRICT_UNMAP ^ AZ_BOOT_NOPATCH) ==
+		AZ_BOOT_XINUSE ^ AZ_BOOT_STRICT_UNMAP ^ AZ_BOOT_NOPATCH ^
+		AZ_BOOT_RESTORED) ==
 		   AZ_BOOT_STRACE + AZ_BOOT_TSC + AZ_BOOT_FSGSBASE +
 		       AZ_BOOT_SECURE + AZ_BOOT_XSAVE + AZ_BOOT_XSAVEC +
-		       AZ_BOOT_XINUSE + AZ_BOOT_STRICT_UNMAP + AZ_BOOT_NOPATCH,
+		       AZ_BOOT_XINUSE + AZ_BOOT_STRICT_UNMAP + AZ_BOOT_NOPATCH +
+		       AZ_BOOT_RESTORED,
 	       "flags");
+
+/* az_boot.snap_ready */
+#define AZ_SNAP_READY 1U
+#define AZ_SNAP_VFORK 2U /* not now: a child of vfork has this memory */
 
 #define AZ_INBOX 128U /* entries of az_boot.inbox */
 
@@ -164,6 +172,16 @@ struct az_boot {
 	 * main thread writes entries and inbox_head, cores inbox_tail.
 	 */
 	_Alignas(64) uint32_t inbox_head;
+	/*
+	 * Snapshot: the main thread sets snap_want and kicks core 0, which has
+	 * all cores suspended (az_core.suspended), sets snap_ready to one of
+	 * AZ_SNAP_ and waits until snap_want is 0. snap_pid and snap_mono_ns
+	 * say whose memory this is, and when by CLOCK_MONOTONIC of the program.
+	 */
+	uint32_t snap_want;
+	uint32_t snap_ready;
+	uint32_t snap_pid;
+	uint64_t snap_mono_ns;
 	_Alignas(64) uint32_t inbox_tail;
 	_Alignas(64) uint8_t inbox[AZ_INBOX][128]; /* siginfo_t */
 };

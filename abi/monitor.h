@@ -32,7 +32,8 @@ struct az_core {
 	uint32_t halted;    /* 0 or AZ_CORE_ */
 	uint32_t started;   /* 1: start_core was called for it */
 	uint32_t creds_seq; /* of az_boot: the credentials it has */
-	uint64_t pad;
+	uint32_t suspended; /* 1: goes on where it was, kernel/sys/snapshot.c */
+	uint32_t pad;
 	uint64_t gate[3]; /* where the unikernel has them: gate.h */
 };
 
@@ -95,6 +96,9 @@ struct az_image_header {
 
 #define AZ_NO_DEADLINE UINT64_MAX
 
+/* Where the stack of a core begins; of one that goes on where it was. */
+#define AZ_CORE_STACK        AZ_CORE_STRIDE
+#define AZ_CORE_RESUME_STACK 0x38000ULL
 /* Where a core counts the use of call sites: uint64_t[AZ_SITES] (stats.h). */
 #define AZ_CORE_HITS 0x8000ULL
 /* The page of a per-core block that is the platform's own. */

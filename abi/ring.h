@@ -38,8 +38,11 @@ struct az_call {
 	uint32_t flags;
 	uint64_t arg[6];
 	uint32_t seq;    /* differs from the slot's last one; < AZ_DONE_WAIT */
-	uint32_t cancel; /* 1: answer -EINTR as soon as possible */
+	uint32_t cancel; /* not 0: answer -EINTR as soon as possible */
 };
+
+/* az_call.cancel: the program is not to see it, its call is made again. */
+#define AZ_CANCEL_AGAIN 2U
 
 /* In az_slot.done: nobody spins, kick the core when it is answered. */
 #define AZ_DONE_WAIT 0x80000000U

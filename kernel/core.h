@@ -86,6 +86,7 @@ struct core {
 	uint32_t tokens;
 	/* mm/advise.c: start of the ranges last dropped */
 	uint64_t dropped[DROPPED];
+	void *resume[5]; /* __builtin_setjmp's, while az.suspended */
 	/* free slots of ring, a stack */
 	uint32_t nfree;
 	uint16_t free_slot[AZ_RING_SLOTS];
@@ -139,6 +140,7 @@ static inline bool core_waits(const struct core *c)
 #define CORE_BOOT_STACK 0x38000ULL /* to AZ_CORE_STRIDE */
 
 _Static_assert(sizeof(struct core) <= CORE_TRAP_STACK, "core block");
+_Static_assert(CORE_BOOT_STACK == AZ_CORE_RESUME_STACK, "monitor.h");
 
 #define BOOT  ((struct az_boot *)AZ_BOOT_BASE)
 #define STATS ((struct az_stats *)AZ_STATS_BASE)

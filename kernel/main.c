@@ -15,6 +15,7 @@
 #include "sys/fork.h"
 #include "sys/itimer.h"
 #include "sys/offload.h"
+#include "sys/snapshot.h"
 #include "sys/sys.h"
 
 void core_entry(struct az_core *az);
@@ -104,6 +105,8 @@ void core_entry(struct az_core *az)
 {
 	struct core *c = (struct core *)az;
 
+	if (az->suspended)
+		core_resume(c);
 	core_init(c);
 	__atomic_fetch_add(&STATS->cores_started, 1, __ATOMIC_RELAXED);
 	/* Others may come up while this process forks: not core 0. */

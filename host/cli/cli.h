@@ -29,7 +29,7 @@ struct verb {
 
 extern const struct verb verb_run, verb_ps, verb_stop, verb_kill, verb_wait;
 extern const struct verb verb_logs, verb_inspect, verb_info, verb_rm;
-extern const struct verb verb_cores, verb_gdb;
+extern const struct verb verb_cores, verb_gdb, verb_snapshot;
 extern const struct verb verb_bench, verb_build, verb_version, verb_help;
 
 extern const struct verb *const verbs[]; /* NULL-terminated */

@@ -16,6 +16,7 @@
 #include "boot.h"
 #include "cli/cli.h"
 #include "cli/describe.h"
+#include "cli/from.h"
 #include "cli/request.h"
 #include "cli/resources.h"
 #include "gdb/launch.h"
@@ -34,6 +35,8 @@ enum run_option {
 	OPT_ENV,
 	OPT_ENV_FILE,
 	OPT_GDB,
+	OPT_FROM,
+	OPT_LOST,
 	OPT_MEMORY,
 	OPT_NAME,
 	OPT_NO_PATCH,
@@ -63,6 +66,12 @@ static const struct option_spec run_options[] = {
 	[OPT_GDB] = { 0, "gdb", "WHERE",
 		      "hold the program at its first instruction until gdb\n"
 		      "connects to PORT, ADDRESS:PORT or unix:PATH" },
+	[OPT_FROM] = { 0, "from", "FILE",
+		       "go on with the instance that `azalea snapshot` put\n"
+		       "there, instead of a PROGRAM" },
+	[OPT_LOST] = { 0, "lost", "HOW",
+		       "descriptors that a snapshot has lost: close (they\n"
+		       "read as ended connections, default), or refuse" },
 	[OPT_MEMORY] = { 'm', "memory", "SIZE",
 			 "limit of memory, with K, M, G or T; default:\n"
 			 "75 % of what the machine has; at least 4M" },
@@ -114,7 +123,8 @@ static int request_parse(struct option_parser *p, struct run_request *rq)
 	if (!status)
 		status = options_end(p, o);
 	if (status < 0)
-		status = program_need(p);
+		status = rq->text[OPT_FROM] ? operands_need(p, 0, 0)
+					    : program_need(p);
 	if (status >= 0)
 		return status;
 	rq->argv = p->operands;
@@ -263,6 +273,58 @@ static int request_check(const struct run_request *rq,
 	return status;
 }
 
+/* --- from a snapshot --- */
+
+/* What the instance has already, and does not get anew. */
+static int from_check(const struct run_request *rq, struct snapshot *s,
+		      struct instance_config *cfg)
+{
+	static const enum run_option fixed[] = {
+		OPT_CPUS,   OPT_ENV,	 OPT_ENV_FILE,
+		OPT_MEMORY, OPT_WORKDIR, OPT_STRICT_UNMAP
+	};
+	const char *lost = rq->text[OPT_LOST];
+
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		if (rq->text[fixed[i]] || rq->on[fixed[i]])
+			return error_fail(EXIT_AZALEA,
+					  "--%s does not go with --from: the "
+					  "program has that as it was",
+					  run_options[fixed[i]].name);
+	if (lost && strcmp(lost, "close") != 0 && strcmp(lost, "refuse") != 0)
+		return error_fail(EXIT_AZALEA,
+				  "--lost %s: no such way: close or refuse",
+				  lost);
+	s->refuse_lost = lost && strcmp(lost, "refuse") == 0;
+	if (cfg->plat == AZ_PLAT_METAL)
+		return error_fail(EXIT_AZALEA,
+				  "--from does not work on metal: use --plat "
+				  "pico or kvm");
+	if (!cfg->plat)
+		cfg->plat = AZ_PLAT_PICO;
+	cfg->offload_given = rq->text[OPT_OFFLOAD];
+	return 0;
+}
+
+static int run_from(const struct run_request *rq, struct instance_config *cfg)
+{
+	static struct snapshot s;
+	int status = request_check(rq, cfg);
+
+	if (!status)
+		status = from_check(rq, &s, cfg);
+	if (!status)
+		status = from_open(rq->text[OPT_FROM], &s, cfg);
+	if (!status)
+		status = resources_cores(rq->text[OPT_CPUSET], NULL, cfg);
+	if (!status)
+		status = request_name(rq->text[OPT_NAME], cfg);
+	if (status)
+		return status;
+	from_cores(&s, cfg);
+	return run_start(rq, cfg);
+}
+
 static int cmd_run(struct option_parser *p)
 {
 	struct run_request rq = { .argv = NULL };
@@ -272,6 +334,10 @@ static int cmd_run(struct option_parser *p)
 
 	if (status >= 0)
 		return status;
+	if (rq.text[OPT_FROM])
+		return run_from(&rq, &cfg);
+	if (rq.text[OPT_LOST])
+		return error_fail(EXIT_AZALEA, "--lost goes with --from FILE");
 	status = request_check(&rq, &cfg);
 	if (!status)
 		status = resources_memory(rq.text[OPT_MEMORY],
@@ -301,7 +367,7 @@ static int cmd_run(struct option_parser *p)
 
 const struct verb verb_run = {
 	.name = "run",
-	.operands = "[--] PROGRAM [ARG...]",
+	.operands = "[--] PROGRAM [ARG...] | --from FILE",
 	.summary = "Run a program on a unikernel of its own",
 	.options = run_options,
 	.notes = "Everything else is inherited: stdin, stdout, stderr, "

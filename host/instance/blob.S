@@ -8,4 +8,8 @@ azalea_image:
 	.incbin "azalea.stripped"
 azalea_image_end:
 	.balign 4096
+	.globl azalea_image_id
+	.hidden azalea_image_id
+azalea_image_id:
+	.incbin "azalea.id"
 	.section .note.GNU-stack,"",@progbits

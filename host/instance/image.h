@@ -5,6 +5,9 @@
 
 #include "monitor.h"
 
+/* SHA-256 of azalea.elf as it is in this binary, in hexadecimal digits. */
+extern const char azalea_image_id[64];
+
 /*
  * image_map - put azalea.elf at its addresses, with its protections. Its pages
  * stay those of the binary's file until they are written. Can be done once in

@@ -42,6 +42,7 @@
 #include "plat/plat.h"
 #include "ring.h"
 #include "sandbox/sandbox.h"
+#include "snapshot/snapshot.h"
 #include "stats.h"
 
 #define BOOT  ((struct az_boot *)AZ_BOOT_BASE)
@@ -82,6 +83,13 @@ static int map_at(uint64_t addr, uint64_t len, int fd)
 	    MAP_FAILED)
 		return -errno;
 	return 0;
+}
+
+/* The same anew. MADV_DONTNEED would bring a snapshot's back. */
+static int map_fresh(uint64_t addr, uint64_t len)
+{
+	munmap((void *)addr, len);
+	return map_at(addr, len, -1);
 }
 
 /* The counters, which tools may map: no longer writable through the fd. */
@@ -297,6 +305,19 @@ static void boot_process(void)
 		memcpy(BOOT->random, (void *)getauxval(AT_RANDOM), 16);
 }
 
+/* What is the program's of this is as it was: limits, random numbers. */
+static void boot_process_new(void)
+{
+	struct az_rlimit rlimit[AZ_NRLIMITS];
+	uint8_t random[sizeof(BOOT->random)];
+
+	memcpy(rlimit, BOOT->rlimit, sizeof(rlimit));
+	memcpy(random, BOOT->random, sizeof(random));
+	boot_process();
+	memcpy(BOOT->rlimit, rlimit, sizeof(rlimit));
+	memcpy(BOOT->random, random, sizeof(random));
+}
+
 static void stats_fill(uint64_t mem_bytes, uint64_t start_mono_ns)
 {
 	STATS->magic = AZ_STATS_MAGIC;
@@ -339,6 +360,39 @@ static void boot_fill(const struct instance_config *cfg)
 	if (cfg->before)
 		boot_take_over(cfg);
 	stats_fill(cfg->mem_bytes, cfg->start_mono_ns);
+}
+
+/* From a snapshot: what the owner knows better. Signals that wait are kept. */
+static void boot_restored(const struct instance_config *cfg)
+{
+	const uint32_t host = AZ_BOOT_STRACE | AZ_BOOT_NOPATCH | AZ_BOOT_TSC |
+			      AZ_BOOT_STRICT_UNMAP;
+	uint32_t inbox_head = BOOT->inbox_head, inbox_tail = BOOT->inbox_tail;
+	uint32_t want_cores = BOOT->want_cores, pid = BOOT->snap_pid;
+	uint64_t mono = BOOT->snap_mono_ns;
+	size_t live = offsetof(struct az_boot, bell_seq);
+
+	memset((char *)BOOT + live, 0, offsetof(struct az_boot, inbox) - live);
+	BOOT->inbox_head = inbox_head;
+	BOOT->inbox_tail = inbox_tail;
+	BOOT->want_cores = want_cores;
+	BOOT->snap_pid = pid;
+	BOOT->snap_mono_ns = mono;
+	BOOT->plat = cfg->plat;
+	if (cfg->offload_given)
+		BOOT->offload = cfg->offload;
+	BOOT->flags &= ~host | AZ_BOOT_STRICT_UNMAP;
+	BOOT->flags |= cfg->flags | (tsc_is_clock() ? AZ_BOOT_TSC : 0) |
+		       AZ_BOOT_RESTORED;
+	BOOT->exe_fd = -1;
+	memcpy(BOOT->host_cpu, cfg->host_cpu, sizeof(BOOT->host_cpu));
+	(void)snprintf(BOOT->name, sizeof(BOOT->name), "%s", cfg->name);
+	boot_process_new();
+	for (uint32_t i = 0; i < want_cores; i++)
+		memset((char *)plat_core(i) + AZ_CORE_PLAT, 0, AZ_PAGE_SIZE);
+	stats_fill(cfg->mem_bytes, cfg->start_mono_ns);
+	STATS->enter_mono_ns = 0;
+	STATS->exited = 0;
 }
 
 /* --- descriptors --- */
@@ -723,13 +777,14 @@ static int become_child(void)
 	int err;
 
 	boot_reset();
+	self.resume = 0;
 	worker_forked();
 	cores_started = 1;
-	madvise((void *)AZ_CORE_BASE, self.ncores * AZ_CORE_STRIDE,
-		MADV_DONTNEED);
-	madvise((void *)AZ_RING_BASE, self.ncores * AZ_RING_STRIDE,
-		MADV_DONTNEED);
-	err = child_fds();
+	err = map_fresh(AZ_CORE_BASE, self.ncores * AZ_CORE_STRIDE);
+	if (!err)
+		err = map_fresh(AZ_RING_BASE, self.ncores * AZ_RING_STRIDE);
+	if (!err)
+		err = child_fds();
 	if (err)
 		return err;
 	fds_fill();
@@ -815,6 +870,7 @@ static void serve_requests(void)
 		__atomic_store_n(&BOOT->want_cancel, 1, __ATOMIC_SEQ_CST);
 	creds_change();
 	serve_fork();
+	snapshot_serve(control_fd);
 }
 
 _Noreturn static void serve(void)
@@ -827,11 +883,14 @@ _Noreturn static void serve(void)
 	sigemptyset(&none);
 	for (;;) {
 		serve_requests();
-		pfd.fd = control_fd;
-		if (ppoll(&pfd, 1, BOOT->want_cancel ? &again : NULL, &none) >
-		    0) {
-			hits_collect(cores_started);
-			registry_serve(control_fd, stats_fd, &info);
+		pfd.fd = snapshot_asked() ? -1 : control_fd;
+		if (ppoll(&pfd, 1, BOOT->want_cancel ? &again : NULL, &none) <=
+		    0)
+			continue;
+		hits_collect(cores_started);
+		if (registry_serve(control_fd, stats_fd, &info)) {
+			snapshot_ask();
+			plat->kick_core(0);
 		}
 	}
 }
@@ -904,7 +963,8 @@ static int start_first(bool confined, const char **what, const char **why)
 	err = confined ? 0 : sandbox_enter();
 	if (err)
 		return err;
-	BOOT->want_cores = 1;
+	if (!self.resume)
+		BOOT->want_cores = 1;
 	sample_time(&BOOT->time[1]);
 	*what = "cannot start core 0";
 	err = plat->start_core(0, why);
@@ -913,16 +973,13 @@ static int start_first(bool confined, const char **what, const char **why)
 	return err;
 }
 
-static int start(const struct instance_config *cfg, const sigset_t *blocked,
-		 const char **what, const char **why)
+/* Memory and az_boot of an instance that begins. */
+static int start_new(const struct instance_config *cfg, const sigset_t *blocked,
+		     const char **what)
 {
 	const struct az_image_header *header;
-	struct az_time_sample first;
 	int err;
 
-	if (cfg->debug_fd)
-		await_debugger(cfg->debug_fd);
-	sample_time(&first);
 	*what = "cannot reserve address space";
 	err = map_shared(cfg->ncores, boot_size(cfg));
 	if (err)
@@ -933,11 +990,62 @@ static int start(const struct instance_config *cfg, const sigset_t *blocked,
 		return err;
 	image = *header;
 	boot_fill(cfg);
-	BOOT->time[0] = first;
 	if (cfg->before)
 		BOOT->sig_blocked = cfg->before->sig_blocked;
 	else
 		memcpy(&BOOT->sig_blocked, blocked, sizeof(BOOT->sig_blocked));
+	return 0;
+}
+
+/* The same of one that goes on from a snapshot; and its descriptors. */
+static int start_restored(const struct instance_config *cfg, const char **what,
+			  const char **why)
+{
+	int *const keep[] = { &control_fd };
+	const struct az_image_header *header;
+	int err;
+
+	*what = "cannot move its descriptors";
+	err = snapshot_clear(cfg->from, keep, 1);
+	if (err)
+		return err;
+	*what = "cannot map the unikernel";
+	err = image_map(&header);
+	if (!err)
+		err = map_stats();
+	if (err)
+		return err;
+	image = *header;
+	stats_fd = fd_above(stats_fd);
+	*what = "cannot map the snapshot";
+	err = snapshot_map(cfg->from, why);
+	if (err)
+		return err;
+	*what = "cannot go on";
+	err = snapshot_settle(cfg->from, why);
+	if (err)
+		return err;
+	close(cfg->from->fd);
+	boot_restored(cfg);
+	/* What the unikernel says of itself decides nothing here. */
+	self.resume = cfg->from->header.process.cores_started;
+	return 0;
+}
+
+static int start(const struct instance_config *cfg, const sigset_t *blocked,
+		 const char **what, const char **why)
+{
+	struct az_time_sample first;
+	int err;
+
+	if (cfg->debug_fd)
+		await_debugger(cfg->debug_fd);
+	sample_time(&first);
+	err = cfg->from ? start_restored(cfg, what, why)
+			: start_new(cfg, blocked, what);
+	if (err)
+		return err;
+	BOOT->time[0] = first;
 	BOOT->owner_signal = (uint64_t)owner_signal;
 	mem_open();
 	*what = "cannot create it";
@@ -961,7 +1069,7 @@ static int start(const struct instance_config *cfg, const sigset_t *blocked,
 	settle_workers();
 	set_comm(cfg->exe_path);
 	if (control_fd >= 0)
-		registry_serve(control_fd, stats_fd, &info);
+		(void)registry_serve(control_fd, stats_fd, &info);
 	return start_first(cfg->before, what, why);
 }
 

@@ -15,6 +15,9 @@ struct instance_config {
 	uint32_t plat;    /* AZ_PLAT_, 0: not decided yet */
 	uint32_t offload; /* AZ_OFFLOAD_ */
 	uint32_t flags;   /* AZ_BOOT_STRACE */
+	/* A snapshot to go on from, or NULL; exe_, envp, bundle are its own. */
+	struct snapshot *from;
+	bool offload_given; /* else as in the snapshot */
 	uint32_t ncores;
 	uint16_t host_cpu[AZ_MAX_CORES];
 	bool cpus_given; /* the user named them: take no others */

@@ -20,6 +20,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "snapshot/snapshot.h"
+
 #define PREFIX     "azalea/"
 #define SERVE_MAX  64 /* answers a call: the owner has other work too */
 #define POLL_SLICE 50 /* ms until one looks whether the owner still lives */
@@ -133,7 +135,7 @@ static void registry_answer(int control_fd, int stats_fd,
 		return;
 }
 
-void registry_serve(int control_fd, int stats_fd,
+bool registry_serve(int control_fd, int stats_fd,
 		    const struct registry_info *info)
 {
 	/* No room for descriptors: the kernel closes those that one sends. */
@@ -143,6 +145,7 @@ void registry_serve(int control_fd, int stats_fd,
 	uint64_t request;
 	struct iovec iov = { .iov_base = &request, .iov_len = sizeof(request) };
 	struct msghdr mh;
+	bool permitted;
 	int i;
 
 	for (i = 0; i < SERVE_MAX; i++) {
@@ -154,14 +157,19 @@ void registry_serve(int control_fd, int stats_fd,
 			.msg_control = control,
 			.msg_controllen = sizeof(control),
 		};
-		if (recvmsg(control_fd, &mh, MSG_DONTWAIT) < 0)
-			return;
+		request = 0;
+		if (recvmsg(control_fd, &mh, MSG_DONTWAIT | MSG_PEEK) < 0)
+			return false;
 		who = message_creds(&mh);
-		if (!who || (who->uid != 0 && who->uid != geteuid()))
-			continue;
-		registry_answer(control_fd, stats_fd, info, &from,
-				mh.msg_namelen);
+		permitted = who && (who->uid == 0 || who->uid == geteuid());
+		if (permitted && request == SNAP_REQUEST_MAGIC)
+			return true;
+		(void)recv(control_fd, &request, sizeof(request), MSG_DONTWAIT);
+		if (permitted)
+			registry_answer(control_fd, stats_fd, info, &from,
+					mh.msg_namelen);
 	}
+	return false;
 }
 
 /* --- the tools' side --- */
@@ -244,10 +252,14 @@ int registry_list(uid_t uid, struct registry_name **out)
 	return n;
 }
 
-int registry_ask(uid_t uid, const char *name)
+int registry_send(uid_t uid, const char *name, const void *data, size_t n,
+		  const int *fds, int nfds)
 {
-	const uint64_t request = REGISTRY_MAGIC;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))];
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)data,
+			     .iov_len = n };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
 	socklen_t len;
 	int fd, err;
 
@@ -256,12 +268,30 @@ int registry_ask(uid_t uid, const char *name)
 	if (fd < 0)
 		return fd;
 	len = registry_address(&sa, uid, name);
+	if (nfds) {
+		struct cmsghdr *c = (struct cmsghdr *)control;
+
+		memset(control, 0, sizeof(control));
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN((size_t)nfds * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, (size_t)nfds * sizeof(int));
+		mh.msg_control = control;
+		mh.msg_controllen = CMSG_SPACE((size_t)nfds * sizeof(int));
+	}
 	if (connect(fd, (struct sockaddr *)&sa, len) == 0 &&
-	    send(fd, &request, sizeof(request), MSG_NOSIGNAL) > 0)
+	    sendmsg(fd, &mh, MSG_NOSIGNAL) > 0)
 		return fd;
 	err = -errno;
 	close(fd);
 	return err;
+}
+
+int registry_ask(uid_t uid, const char *name)
+{
+	const uint64_t request = REGISTRY_MAGIC;
+
+	return registry_send(uid, name, &request, sizeof(request), NULL, 0);
 }
 
 bool registry_alive(int sock)

@@ -60,9 +60,10 @@ void registry_describe(struct registry_info *info,
  * opens no descriptor. Called when control_fd is readable, and once before the
  * program starts: `run -d` and `run --stats` have asked by then, and learn
  * from the counters whether the program was reached. stats_fd: the memfd
- * behind AZ_STATS_BASE.
+ * behind AZ_STATS_BASE. True: somebody who may wants a snapshot; the request is
+ * still there, and all after it.
  */
-void registry_serve(int control_fd, int stats_fd,
+bool registry_serve(int control_fd, int stats_fd,
 		    const struct registry_info *info);
 
 /* --- the tools' side --- */
@@ -85,6 +86,13 @@ int registry_list(uid_t uid, struct registry_name **out);
  * if it does not read its requests, -errno.
  */
 int registry_ask(uid_t uid, const char *name);
+
+/*
+ * registry_send - the same with any request of n bytes, and up to four
+ * descriptors, which the owner gets copies of.
+ */
+int registry_send(uid_t uid, const char *name, const void *data, size_t n,
+		  const int *fds, int nfds);
 
 /*
  * registry_alive - does the process that was asked through sock still exist?

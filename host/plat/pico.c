@@ -53,7 +53,7 @@ __attribute__((noreturn, no_stack_protector)) static int enter(void *az)
 static int pico_start_core(uint32_t i, const char **why)
 {
 	struct az_core *az = plat_core_init(i);
-	char *stack = (char *)az + AZ_CORE_STRIDE;
+	char *stack = (char *)plat_core_stack(instance, i);
 	int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
 		    CLONE_THREAD | CLONE_SYSVSEM | CLONE_PARENT_SETTID;
 	cpu_set_t before, pin;

@@ -25,6 +25,7 @@ struct plat_instance {
 	uint32_t ncores;
 	bool cpus_given; /* by the user: take no others */
 	bool child;      /* of a fork: its parent has the CPUs of cores */
+	uint32_t resume; /* cores before this one go on from a snapshot */
 	uint16_t host_cpu[AZ_MAX_CORES]; /* start_core may change one */
 	/* Hide one more, that start_core has opened: 0 or -errno. */
 	int (*hide_fd)(int *fd);
@@ -71,6 +72,14 @@ int signals_take(uint64_t handler, uint64_t restorer, bool upcalls);
 static inline struct az_core *plat_core(uint32_t i)
 {
 	return (struct az_core *)(AZ_CORE_BASE + i * AZ_CORE_STRIDE);
+}
+
+/* plat_core_stack - where the stack of core i begins when it starts. */
+static inline uint64_t plat_core_stack(const struct plat_instance *p,
+				       uint32_t i)
+{
+	return (uint64_t)plat_core(i) +
+	       (i < p->resume ? AZ_CORE_RESUME_STACK : AZ_CORE_STACK);
 }
 
 /* start_core's beginning: what az_core i must hold. */

@@ -100,6 +100,23 @@ static bool has_text(uint64_t lo, uint64_t hi)
 	return false;
 }
 
+/* What comes back after a drop is zero, not a snapshot's. The lock is held. */
+static long drop_restored(uint64_t lo, uint64_t hi, int advice)
+{
+	long err = 0;
+
+	for (struct vma *v = vma_find(&mm.set, lo); !err && v && v->start < hi;
+	     v = v->next) {
+		uint64_t start = MAX(lo, v->start), end = MIN(hi, v->end);
+
+		err = v->object || advice == MADV_REMOVE
+			  ? host_call(__NR_madvise, start, end - start,
+				      (uint64_t)advice, 0, 0, 0)
+			  : map_fresh(v, start, end);
+	}
+	return err;
+}
+
 /* Dropped text must not be rewritten while it goes: under the lock. */
 static long advise_run(uint64_t lo, uint64_t hi, int advice)
 {
@@ -108,13 +125,17 @@ static long advise_run(uint64_t lo, uint64_t hi, int advice)
 
 	if (drops(advice)) {
 		spin_lock(&mm.lock);
-		locked = has_text(lo, hi);
+		locked = has_text(lo, hi) || BOOT->flags & AZ_BOOT_RESTORED;
 		if (locked)
 			mm_changing(lo, hi);
 		else
 			spin_unlock(&mm.lock);
 	}
-	err = host_call(__NR_madvise, lo, hi - lo, (uint64_t)advice, 0, 0, 0);
+	if (locked && BOOT->flags & AZ_BOOT_RESTORED)
+		err = drop_restored(lo, hi, advice);
+	else
+		err = host_call(__NR_madvise, lo, hi - lo, (uint64_t)advice, 0,
+				0, 0);
 	if (locked)
 		spin_unlock(&mm.lock);
 	return err;

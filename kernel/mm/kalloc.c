@@ -151,8 +151,10 @@ static void run_free(void *p, uint32_t order)
 		    host_call(__NR_madvise, (uint64_t)p, order_bytes(order),
 			      MADV_DONTNEED, 0, 0, 0);
 
-		/* What the host did not take must be cleared here. */
-		if (err && order >= BIG_ORDER)
+		/* What the host did not take, or has in a snapshot's file,
+		 * must be cleared here. */
+		if ((err || BOOT->flags & AZ_BOOT_RESTORED) &&
+		    order >= BIG_ORDER)
 			memset(p, 0, order_bytes(order));
 	}
 	spin_lock(&runs_lock);

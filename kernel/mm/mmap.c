@@ -153,6 +153,18 @@ static int check(struct request *r)
 
 /* --- making a mapping --- */
 
+long map_fresh(const struct vma *v, uint64_t start, uint64_t end)
+{
+	uint64_t flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+	long ret;
+
+	if (v->flags & VMA_NORESERVE)
+		flags |= MAP_NORESERVE;
+	ret = host_call(__NR_mmap, start, end - start, v->flags & 7, flags,
+			(uint64_t)-1, 0);
+	return ret < 0 ? ret : 0;
+}
+
 void map_hugify(uint64_t start, uint64_t end)
 {
 	host_call(__NR_madvise, start, end - start, MADV_HUGEPAGE, 0, 0, 0);

@@ -100,20 +100,8 @@ static bool wants_huge(const struct vma *v, uint64_t len)
 
 static bool is_plain(const struct vma *v)
 {
-	return !v->object && !(v->flags & ~(uint32_t)PLAIN_FLAGS);
-}
-
-/* More memory like that of v, on the host, at [start, end). */
-static long host_more(const struct vma *v, uint64_t start, uint64_t end)
-{
-	uint64_t flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
-	long ret;
-
-	if (v->flags & VMA_NORESERVE)
-		flags |= MAP_NORESERVE;
-	ret = host_call(__NR_mmap, start, end - start, v->flags & 7, flags,
-			(uint64_t)-1, 0);
-	return ret < 0 ? ret : 0;
+	return !v->object && (!(v->flags & ~(uint32_t)PLAIN_FLAGS) ||
+			      BOOT->flags & AZ_BOOT_RESTORED);
 }
 
 static long host_grow(const struct remap *r, const struct vma *v)
@@ -121,7 +109,7 @@ static long host_grow(const struct remap *r, const struct vma *v)
 	long ret;
 
 	if (is_plain(v))
-		return host_more(v, v->end, r->addr + r->new_len);
+		return map_fresh(v, v->end, r->addr + r->new_len);
 	ret = host_call(__NR_mremap, r->addr, r->old_len, r->new_len, 0, 0, 0);
 	return ret < 0 ? ret : 0;
 }
@@ -224,7 +212,7 @@ static long grow_moved(const struct vma *v, uint64_t at, uint64_t to)
 	long ret;
 
 	if (is_plain(v))
-		return host_more(v, at, to);
+		return map_fresh(v, at, to);
 	ret = host_call(__NR_munmap, at, to - at, 0, 0, 0, 0);
 	if (!ret)
 		ret = host_call(__NR_mremap, at - AZ_PAGE_SIZE, AZ_PAGE_SIZE,
@@ -263,8 +251,14 @@ static long move(struct remap *r, struct vma *v)
 	mm_changing(r->addr, r->addr + r->old_len);
 	mm_changing(r->to, r->to + r->new_len);
 	brk_claim(r->to, r->to + r->new_len);
-	ret = host_call(__NR_mremap, r->addr, r->old_len, r->new_len,
-			r->flags | MREMAP_MAYMOVE | MREMAP_FIXED, r->to, 0);
+	/* What is mapped from a file must not grow. */
+	if (BOOT->flags & AZ_BOOT_RESTORED && !v->object &&
+	    r->new_len > r->old_len)
+		ret = -EFAULT;
+	else
+		ret = host_call(__NR_mremap, r->addr, r->old_len, r->new_len,
+				r->flags | MREMAP_MAYMOVE | MREMAP_FIXED, r->to,
+				0);
 	if (ret == -EFAULT && r->old_len && !(r->flags & MREMAP_DONTUNMAP))
 		ret = move_pieces(r, v);
 	if (ret < 0) {
@@ -272,6 +266,8 @@ static long move(struct remap *r, struct vma *v)
 		map_settle(r->addr, r->addr + r->old_len);
 		return ret;
 	}
+	if (r->flags & MREMAP_DONTUNMAP && is_plain(v))
+		map_fresh(v, r->addr, r->addr + r->old_len);
 	if (huge)
 		map_hugify(r->to, r->to + r->new_len);
 	move_vma(r, v, more, huge ? VMA_AUTOHUGE : 0);

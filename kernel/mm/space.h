@@ -119,6 +119,8 @@ long unmap_locked(uint64_t start, uint64_t end);
  * may have unmapped some of what was there; then it is gone from the tree too.
  */
 void map_settle(uint64_t start, uint64_t end);
+/* map_fresh - memory like that of v, new and zero, on the host. 0 or -errno. */
+long map_fresh(const struct vma *v, uint64_t start, uint64_t end);
 /* map_hugify - ask the host for big pages in a new mapping. */
 void map_hugify(uint64_t start, uint64_t end);
 

@@ -16,6 +16,7 @@
 #include "lib/extable.h"
 #include "plat/plat.h"
 #include "sys/debugger.h"
+#include "sched/clock.h"
 #include "sys/sys.h"
 
 /* A line of its own: what is written beside it would be waited for. */
@@ -112,7 +113,7 @@ void mon_halt(uint64_t deadline)
 	if (plat.apart)
 		metal_halt(deadline);
 	else
-		pico_halt(deadline);
+		pico_halt(clock_of_host(deadline));
 }
 
 void mon_timer(uint64_t deadline)
@@ -120,7 +121,7 @@ void mon_timer(uint64_t deadline)
 	if (plat.apart)
 		metal_timer(deadline);
 	else
-		pico_timer(deadline);
+		pico_timer(clock_of_host(deadline));
 }
 
 int mon_timer_over(void)

@@ -55,6 +55,7 @@ struct sample {
 struct az_vvar clock_vvar;
 
 static bool use_tsc;
+static int64_t shift; /* our CLOCK_MONOTONIC less the owner's, ns */
 static struct spinlock resync_lock;
 static struct sample anchor;  /* start of the baseline that gives the rate */
 static uint64_t rate;         /* of the owner's clock, ns per tick, 32.32 */
@@ -93,7 +94,9 @@ static uint64_t host_time(uint32_t nr, int id)
 
 static uint64_t host_clock(int id)
 {
-	return host_time(__NR_clock_gettime, id);
+	uint64_t ns = host_time(__NR_clock_gettime, id);
+
+	return id == CLOCK_REALTIME ? ns : ns + (uint64_t)shift;
 }
 
 /* line_at - what the line says of a tick; flat outside [base, base + 2 span) */
@@ -374,6 +377,31 @@ uint64_t clock_coarse_lag(void)
 	return clock_vvar.coarse_lag;
 }
 
+/* Sums of what is later than this might not fit: 146 years. */
+#define HOST_MAX (1ULL << 62)
+
+uint64_t clock_of_host(uint64_t at)
+{
+	int64_t ns = (int64_t)MIN(at, HOST_MAX) - shift;
+
+	if (!shift || at == AZ_NO_DEADLINE)
+		return at;
+	return ns > 0 ? (uint64_t)ns : 0;
+}
+
+int64_t clock_shift(void)
+{
+	return shift;
+}
+
+void clock_resume(uint64_t mono)
+{
+	shift = (int64_t)(mono - BOOT->time[1].mono_ns);
+	use_tsc = false;
+	__atomic_store_n(&clock_vvar.mult, 0, __ATOMIC_RELAXED);
+	clock_init();
+}
+
 void clock_init(void)
 {
 	const struct az_time_sample *t = BOOT->time;
@@ -389,13 +417,13 @@ void clock_init(void)
 	if (rate < RATE_MIN || rate > RATE_MAX)
 		return;
 	anchor = (struct sample){ .tsc = t[0].tsc,
-				  .mono = t[0].mono_ns,
+				  .mono = t[0].mono_ns + (uint64_t)shift,
 				  .error = BOOT_ERROR };
 	interval = INTERVAL_MIN;
 	/* A line long out of date, for the first resync to replace. */
 	clock_vvar.tsc_base = t[1].tsc;
-	clock_vvar.mono_base = t[1].mono_ns;
-	clock_vvar.real_off = t[1].real_ns - t[1].mono_ns;
+	clock_vvar.mono_base = t[1].mono_ns + (uint64_t)shift;
+	clock_vvar.real_off = t[1].real_ns - clock_vvar.mono_base;
 	clock_vvar.mult = rate;
 	clock_vvar.span = 1;
 	use_tsc = true;

@@ -10,6 +10,19 @@
 /* clock_init - once, on the first core, before any other use of a clock. */
 void clock_init(void);
 
+/*
+ * clock_resume - the owner is another one, perhaps on another machine: go on
+ * at mono, our CLOCK_MONOTONIC when the old one was left. No core runs.
+ */
+void clock_resume(uint64_t mono);
+
+/*
+ * clock_of_host - what the owner's CLOCK_MONOTONIC will be when ours is at, both
+ * ns. clock_shift - ours less the owner's: 0 but after clock_resume.
+ */
+uint64_t clock_of_host(uint64_t at);
+int64_t clock_shift(void);
+
 /* clock_boot - CLOCK_BOOTTIME in ns. */
 uint64_t clock_boot(void);
 

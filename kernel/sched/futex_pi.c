@@ -126,11 +126,11 @@ static int acquire(uint64_t addr, struct thread *t, bool more, int32_t *owner)
 		if (user_load_32(&val, addr))
 			return -EFAULT;
 		*owner = (int32_t)(val & FUTEX_TID_MASK);
-		if (*owner == t->tid)
+		if (*owner == t->lock_tid)
 			return -EDEADLK;
 		new = val | FUTEX_WAITERS;
 		if (!*owner) {
-			new = (uint32_t)t->tid | (val & FUTEX_OWNER_DIED);
+			new = (uint32_t)t->lock_tid | (val & FUTEX_OWNER_DIED);
 			if (more || first_waiter(addr))
 				new |= FUTEX_WAITERS;
 		}
@@ -139,7 +139,7 @@ static int acquire(uint64_t addr, struct thread *t, bool more, int32_t *owner)
 	if (err)
 		return err;
 	if (!*owner) {
-		owner_changed(addr, t->tid);
+		owner_changed(addr, t->lock_tid);
 		return 1;
 	}
 	return check_owner(*owner, t);
@@ -203,7 +203,7 @@ long futex_pi_lock(uint64_t addr, const struct futex_deadline *d, bool try)
 static int hand_over(struct futex_waiter *w, uint32_t val, uint32_t bits)
 {
 	uint64_t addr = w->addr;
-	int32_t tid = w->thread->tid;
+	int32_t tid = w->thread->lock_tid;
 	int err = swap(addr, val, (uint32_t)tid | FUTEX_WAITERS | bits);
 
 	if (err)
@@ -228,7 +228,7 @@ long futex_pi_unlock(uint64_t addr)
 			err = -EFAULT;
 			break;
 		}
-		if ((int32_t)(val & FUTEX_TID_MASK) != self->tid) {
+		if ((int32_t)(val & FUTEX_TID_MASK) != self->lock_tid) {
 			err = -EPERM;
 			break;
 		}
@@ -359,7 +359,7 @@ void futex_pi_exit(struct thread *t)
 
 	spin_lock(&futex_pi_queue.lock);
 	__atomic_store_n(&t->futex, FUTEX_DEAD, __ATOMIC_RELAXED);
-	while ((w = waiter_for(t->tid)) != NULL) {
+	while ((w = waiter_for(t->lock_tid)) != NULL) {
 		uint32_t val = 0;
 		int err;
 

@@ -111,7 +111,7 @@ static void list_walk(const struct dead *dead)
 void futex_thread_exit(struct thread *t)
 {
 	uint64_t tid_addr = t->clear_child_tid;
-	struct dead dead = { .list = t->robust_list, .tid = t->tid };
+	struct dead dead = { .list = t->robust_list, .tid = t->lock_tid };
 
 	if (dead.list)
 		list_walk(&dead);
@@ -136,7 +136,7 @@ static uint32_t take_lists(struct dead *dead, uint32_t n)
 		if (found == n)
 			break;
 		dead[found++] = (struct dead){ .list = t->robust_list,
-					       .tid = t->tid,
+					       .tid = t->lock_tid,
 					       .process = true };
 		t->robust_list = 0;
 	}

@@ -35,6 +35,7 @@
 #include "sched/stop.h"
 #include "sched/vector.h"
 #include "sys/offload.h"
+#include "sys/snapshot.h"
 #include "sys/sys.h"
 
 /* How long threads that share a core run at a time: 4 ms, as Linux's EEVDF. */
@@ -485,6 +486,7 @@ static uint64_t housekeeping(void)
 		core_self()->tick = 0;
 	}
 	stop_park();
+	snapshot_look();
 	if (core_self()->nwaiting)
 		ring_poll();
 	inbox_drain();

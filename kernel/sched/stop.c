@@ -10,20 +10,29 @@
 
 #include "core.h"
 #include "monitor.h"
+#include "sys/snapshot.h"
 
 static uint32_t stopper, parked;
 
-void stop_park(void)
+/* Not inlined: it keeps all registers that core_resume is to bring back. */
+__attribute__((noinline)) static void park(struct core *c)
 {
-	uint32_t self = core_self()->az.index + 1;
-	uint32_t who = __atomic_load_n(&stopper, __ATOMIC_ACQUIRE);
-
-	if (likely(!who) || who == self)
-		return;
-	__atomic_fetch_add(&parked, 1, __ATOMIC_SEQ_CST);
+	/* A core that is resumed elsewhere was counted before. */
+	if (!core_suspend(c))
+		__atomic_fetch_add(&parked, 1, __ATOMIC_SEQ_CST);
 	while (__atomic_load_n(&stopper, __ATOMIC_ACQUIRE))
 		mon_relax();
+	core_self()->az.suspended = 0;
 	__atomic_fetch_sub(&parked, 1, __ATOMIC_SEQ_CST);
+}
+
+void stop_park(void)
+{
+	struct core *c = core_self();
+	uint32_t who = __atomic_load_n(&stopper, __ATOMIC_ACQUIRE);
+
+	if (unlikely(who && who != c->az.index + 1))
+		park(c);
 }
 
 /* Other cores that have been started, perhaps just now. */

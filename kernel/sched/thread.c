@@ -32,6 +32,7 @@ uint32_t thread_count;
 static int32_t next_tid;            /* guarded by threads_lock */
 static bool tids_used;              /* all were given out once; likewise */
 static struct list by_tid[BUCKETS]; /* likewise */
+static int tid_was; /* other name of the first thread; 0: none */
 
 void thread_entry(void);
 
@@ -40,6 +41,7 @@ void thread_seed_tids(void)
 	uint32_t room = (LAST_TID - FIRST_TID) / TIDS_EACH;
 
 	next_tid = FIRST_TID + (int32_t)(BOOT->pid % room * TIDS_EACH);
+	tid_was = 0;
 }
 
 /* threads_lock is held. */
@@ -116,7 +118,7 @@ struct thread *thread_create(void)
 	t->dumpable = 1;
 	t->eager = 1;
 	spin_lock(&threads_lock);
-	t->tid = new_tid();
+	t->tid = t->lock_tid = new_tid();
 	list_append(&threads, &t->all);
 	list_append(bucket(t->tid), &t->hash);
 	__atomic_store_n(&thread_count, thread_count + 1, __ATOMIC_SEQ_CST);
@@ -129,13 +131,29 @@ void thread_set_tid(struct thread *t, int tid)
 {
 	spin_lock(&threads_lock);
 	list_remove(&t->hash);
-	t->tid = tid;
+	t->tid = t->lock_tid = tid;
 	list_append(bucket(tid), &t->hash);
 	spin_unlock(&threads_lock);
 }
 
+void thread_rename(int was)
+{
+	struct thread *t = thread_find(was);
+	int lock_tid;
+
+	thread_seed_tids();
+	tids_used = true;
+	if (!t)
+		return;
+	lock_tid = t->lock_tid;
+	thread_set_tid(t, (int)BOOT->pid);
+	tid_was = t->lock_tid = lock_tid;
+}
+
 struct thread *thread_find(int tid)
 {
+	if (unlikely(tid == tid_was) && tid)
+		tid = (int)BOOT->pid;
 	list_for_each(e, bucket(tid)) {
 		struct thread *t = list_entry(e, struct thread, hash);
 

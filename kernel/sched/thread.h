@@ -27,6 +27,7 @@ struct thread {
 	uint32_t woken;   /* queued after a wait, not after a turn */
 	uint32_t core;    /* where it runs or ran last */
 	int32_t tid;
+	int32_t lock_tid; /* in words of locks: of old, after a snapshot */
 	uint64_t cpu_ns;  /* time on cores before `since` */
 	uint64_t turn_ns; /* time on cores since it stood last in line */
 	uint64_t since;   /* when it came onto its core, clock_ticks */
@@ -45,6 +46,7 @@ struct thread {
 	long offload_result;     /* filled in when the ring has answered */
 	uint32_t offload_raised; /* signal that the call raised */
 	uint32_t offload_done;
+	uint32_t offload_again; /* it was ended for a snapshot only */
 	const char *offload_by; /* how the last one went, for tracing */
 	int32_t nice;
 	int32_t policy; /* SCHED_OTHER ... as set, not acted upon */
@@ -99,6 +101,12 @@ void thread_abandon(struct thread *t);
 
 /* thread_free - give back the memory of a thread that is off its core. */
 void thread_free(struct thread *t);
+
+/*
+ * thread_rename - the first thread, `was` by its tid, of a process that has
+ * another pid now. Its locks, and who knows it by that tid, find it as before.
+ */
+void thread_rename(int was);
 
 /* thread_set_tid - t, which nobody looks for yet, gets another tid. */
 void thread_set_tid(struct thread *t, int tid);

@@ -132,6 +132,7 @@ void ring_poll(void)
 			continue;
 		t->offload_result = s->result;
 		t->offload_raised = s->raised;
+		t->offload_again = s->call.cancel == AZ_CANCEL_AGAIN;
 		slot_free(c, i);
 		c->nwaiting--;
 		__atomic_store_n(&t->offload_done, 1, __ATOMIC_RELEASE);
@@ -230,6 +231,7 @@ static long ring_call(uint32_t nr, uint32_t flags, const uint64_t a[6],
 
 	c->stats->ring++;
 	t->offload_by = "ring";
+	t->offload_again = 0;
 	if (az_workers_apart(BOOT)) {
 		bool alone = !core_waits(c);
 
@@ -269,6 +271,36 @@ static bool host_better(struct core *c)
 		return false;
 	c->host_at = __builtin_ia32_rdtsc(); /* the clock asks the host */
 	return c->host_at - last > BURST_TSC;
+}
+
+static bool ring_idle(struct az_ring *r)
+{
+	for (uint32_t i = 0; i < AZ_RING_SLOTS; i++)
+		if (!slot_done(&r->slot[i]))
+			return false;
+	return true;
+}
+
+static void ring_end_calls(struct core *c)
+{
+	for (uint32_t i = 0; i < AZ_RING_SLOTS; i++) {
+		struct az_slot *s = &c->ring->slot[i];
+
+		if (c->slot_thread[i] && !slot_done(s) && !s->call.cancel)
+			s->call.cancel = AZ_CANCEL_AGAIN;
+	}
+}
+
+void offload_end_calls(void)
+{
+	for (uint32_t i = 0; i < BOOT->ncores; i++)
+		if (core_at(i)->az.started)
+			ring_end_calls(core_at(i));
+	__atomic_store_n(&BOOT->want_cancel, 1, __ATOMIC_SEQ_CST);
+	mon_owner();
+	for (uint32_t i = 0; i < BOOT->ncores; i++)
+		while (core_at(i)->az.started && !ring_idle(core_at(i)->ring))
+			mon_relax();
 }
 
 /* Workers are none of a child of vfork's. */
@@ -345,6 +377,10 @@ static long direct_call(uint32_t nr, const uint64_t a[6], bool *kicked)
 		*kicked = true;
 		return -EINTR;
 	}
+	if (!may_be_direct()) { /* it goes on elsewhere, after a snapshot */
+		*kicked = true;
+		return -EINTR;
+	}
 	core_self()->stats->direct++;
 	r = mon_direct(nr, a);
 	core_self()->current->offload_raised = mon_signal_raised();
@@ -416,9 +452,18 @@ static long call_blocking(uint32_t nr, const uint64_t args[6])
 					   : r;
 			if (arg >= 0)
 				timeout_shorten(a, arg, &since);
-		} while (!others_wait());
+		} while (may_be_direct() && !others_wait());
 	}
-	return ring_offload(nr, a);
+	for (;;) {
+		long r = ring_offload(nr, a);
+
+		if (!thread_self()->offload_again)
+			return r;
+		if (r != -EINTR)
+			return r > 0 ? remainder_finish(nr, a, r) : r;
+		if (arg >= 0)
+			timeout_shorten(a, arg, &since);
+	}
 }
 
 static struct spinlock creds_lock; /* one change at a time: az_boot.creds_* */
@@ -537,7 +582,9 @@ static long offload_slow(const struct az_call_desc *d, uint32_t nr,
 		t->offload_by = "host";
 		r = mon_direct_now(nr, a);
 	} else {
-		r = ring_call(nr, 0, a, false);
+		do
+			r = ring_call(nr, 0, a, false);
+		while (r == -EINTR && t->offload_again);
 	}
 	if (unlikely(t->offload_raised))
 		raise_from_call(t);

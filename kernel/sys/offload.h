@@ -23,4 +23,10 @@ void inbox_drain(void);
 /* How the last offloaded call of the calling thread was made, for tracing. */
 const char *offload_how(void);
 
+/*
+ * offload_end_calls - all other cores stand still: end the calls of their rings,
+ * which the threads then make again. When it returns, no call is under way.
+ */
+void offload_end_calls(void);
+
 #endif

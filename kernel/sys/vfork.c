@@ -75,7 +75,7 @@ void vfork_arrived(void)
 	/* No thread of the parent's: it is not to be found by this. */
 	spin_lock(&threads_lock);
 	list_remove(&v->hash);
-	v->tid = (int32_t)pid;
+	v->tid = v->lock_tid = (int32_t)pid;
 	spin_unlock(&threads_lock);
 	if (c->vfork->args->flags & CLONE_CHILD_SETTID)
 		user_store_32(c->vfork->args->child_tid, pid);
