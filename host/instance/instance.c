@@ -833,6 +833,8 @@ static void start_more_cores(void)
 		if (err && (err != -EBUSY || self.cpus_given))
 			error_say("core %u does not start: %s", cores_started,
 				  why ? why : error_text(err));
+		if (err && cores_started < self.resume)
+			_exit(EXIT_AZALEA); /* threads are on it */
 		cores_started++;
 		if (plat == &plat_metal)
 			cpus_tell();

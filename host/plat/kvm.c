@@ -430,7 +430,7 @@ static int registers_init(uint32_t i, uint64_t lstar)
 		err = tsc_init(i);
 	memset(r, 0, sizeof(*r));
 	r->rip = instance->image->entry;
-	r->rsp = (uint64_t)plat_core(i) + AZ_CORE_STRIDE;
+	r->rsp = plat_core_stack(instance, i);
 	r->rdi = (uint64_t)plat_core(i);
 	r->rflags = FLAGS_INIT;
 	cores[i].run->kvm_valid_regs = KVM_SYNC_X86_REGS;

@@ -100,7 +100,7 @@ void metal_upcall(struct azm_page *p)
 static uint64_t deadline_tsc(uint64_t deadline)
 {
 	if (virtual)
-		return deadline;
+		return clock_of_host(deadline);
 	return deadline == AZ_NO_DEADLINE ? ~0ULL : clock_deadline(deadline);
 }
 
