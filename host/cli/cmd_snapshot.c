@@ -84,8 +84,8 @@ static int output_open(struct output *o)
 		return output_fail(o, errno);
 	err = output_name(o);
 	if (!err) {
-		o->fd = open(o->other, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
-			     0600);
+		o->fd =
+		    open(o->other, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 		err = o->fd < 0 ? -errno : 0;
 	}
 	if (err)
@@ -134,10 +134,11 @@ static int writer_hear(const char *name, const char *path, int sock,
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n != (ssize_t)sizeof(*done))
-			return error_fail(EXIT_AZALEA,
-					  "%s: it ended, or what wrote the "
-					  "snapshot was killed: nothing is left",
-					  name);
+			return error_fail(
+			    EXIT_AZALEA,
+			    "%s: it ended, or what wrote the "
+			    "snapshot was killed: nothing is left",
+			    name);
 		done->text[sizeof(done->text) - 1] = '\0';
 		if (done->kind != SNAP_TEXT)
 			break;
@@ -172,8 +173,8 @@ static void say_done(const struct output *o, const struct snap_message *m)
 {
 	char bytes[SIZE_TEXT_MAX];
 	struct stat st;
-	uint64_t size = fstat(o->fd, &st) ? m->bytes
-					  : (uint64_t)st.st_blocks * 512;
+	uint64_t size =
+	    fstat(o->fd, &st) ? m->bytes : (uint64_t)st.st_blocks * 512;
 
 	(void)printf("%s: %s; the instance stood still for %.1f ms\n", o->path,
 		     size_format(size, bytes), (double)m->still_ns / 1e6);

@@ -16,10 +16,10 @@ uint64_t main_mono_ns;
 
 /* In the order of help. */
 const struct verb *const verbs[] = {
-	&verb_run,  &verb_ps,   &verb_stop,    &verb_kill,
-	&verb_wait, &verb_logs, &verb_inspect, &verb_gdb,
-	&verb_rm,   &verb_snapshot, &verb_build, &verb_cores,
-	&verb_info, &verb_bench,    &verb_version, &verb_help, NULL,
+	&verb_run,   &verb_ps,      &verb_stop, &verb_kill,  &verb_wait,
+	&verb_logs,  &verb_inspect, &verb_gdb,  &verb_rm,    &verb_snapshot,
+	&verb_build, &verb_cores,   &verb_info, &verb_bench, &verb_version,
+	&verb_help,  NULL,
 };
 
 const struct verb *verb_find(const char *name)

@@ -20,7 +20,7 @@
 #include "cli/from.h"
 #include "instance/entry.h"
 
-#define FOLDER   ".snapshots"
+#define FOLDER         ".snapshots"
 #define LINE_MAX_BYTES 160
 
 static int64_t ns_of(const struct timespec *t)
@@ -97,9 +97,9 @@ void verified_note(int fd)
 	dir = folder_open(true);
 	if (dir < 0)
 		return;
-	note = openat(dir, name,
-		      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-		      0600);
+	note =
+	    openat(dir, name,
+		   O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (note >= 0) {
 		/* Cut short, it says nothing. */
 		(void)!write(note, line, strlen(line));

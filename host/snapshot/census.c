@@ -164,8 +164,9 @@ static void pipe_contents(struct writer *w, struct snap_fd *f,
 	if (r > 0)
 		f->object = contents(w, st, data, (size_t)r);
 	if (r != n)
-		writer_say(w, "descriptor %d: %zd of the %d bytes in this pipe "
-			      "are kept",
+		writer_say(w,
+			   "descriptor %d: %zd of the %d bytes in this pipe "
+			   "are kept",
 			   f->fd, r < 0 ? 0 : r, n);
 	free(data);
 	close(copy[0]);
@@ -183,8 +184,9 @@ static void pair_contents(struct writer *w, struct snap_fd *f,
 	if (ioctl(f->fd, SIOCINQ, &n) || n <= 0)
 		return;
 	if (f->arg[1] != SOCK_STREAM) {
-		writer_say(w, "descriptor %d: messages that wait in this socket "
-			      "are not kept",
+		writer_say(w,
+			   "descriptor %d: messages that wait in this socket "
+			   "are not kept",
 			   f->fd);
 		return;
 	}
@@ -232,8 +234,7 @@ static void bound_socket(struct writer *w, struct snap_fd *f,
 		f->arg[4] |= SNAP_OPT_REUSEADDR;
 	if (option(fd, SOL_SOCKET, SO_REUSEPORT))
 		f->arg[4] |= SNAP_OPT_REUSEPORT;
-	if (sa->ss_family == AF_INET6 &&
-	    option(fd, IPPROTO_IPV6, IPV6_V6ONLY))
+	if (sa->ss_family == AF_INET6 && option(fd, IPPROTO_IPV6, IPV6_V6ONLY))
 		f->arg[4] |= SNAP_OPT_V6ONLY;
 }
 
@@ -376,8 +377,9 @@ static void epoll_look(struct writer *w, struct snap_fd *f, uint32_t index)
 			   &fd, &events, &data, &pos, &ino) != 5)
 			continue;
 		if (fstat(fd, &st) || st.st_ino != ino) {
-			writer_say(w, "epoll descriptor %d watches a file that "
-				      "has no descriptor any more: not kept",
+			writer_say(w,
+				   "epoll descriptor %d watches a file that "
+				   "has no descriptor any more: not kept",
 				   f->fd);
 			continue;
 		}

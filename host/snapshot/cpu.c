@@ -13,7 +13,17 @@
 
 #include "snapshot/file.h"
 
-enum word { W1C, W1D, W7B, W7C, W7D, W71A, WXC, WXD, WD1A };
+enum word {
+	W1C,
+	W1D,
+	W7B,
+	W7C,
+	W7D,
+	W71A,
+	WXC,
+	WXD,
+	WD1A
+};
 
 static const struct feature {
 	uint8_t word, bit;
@@ -130,9 +140,9 @@ void snap_cpu_get(struct snap_cpu *cpu)
 }
 
 /* In XCR0, Intel SDM 1 §13.1. */
-static const char *const states[] = { "x87",   "sse",	 "avx",	   "bndregs",
-				      "bndcsr", "opmask", "zmm_hi256",
-				      "hi16_zmm" };
+static const char *const states[] = { "x87",       "sse",     "avx",
+				      "bndregs",   "bndcsr",  "opmask",
+				      "zmm_hi256", "hi16_zmm" };
 
 static void word_add(char *words, const char *word)
 {

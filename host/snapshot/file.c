@@ -246,10 +246,10 @@ static bool fd_ok(const struct snap_tables *t, uint32_t i, int32_t after)
 {
 	const struct snap_fd *f = &t->fd[i];
 
-	if (f->fd <= after || f->fd > SNAP_MAX_FD ||
-	    f->kind < SNAP_FD_STDIO || f->kind > SNAP_FD_LOST ||
-	    !string_ok(t, f->text) || !bytes_ok(t, f->addr, f->addr_len) ||
-	    f->addr_len > 128 || f->pos > INT64_MAX)
+	if (f->fd <= after || f->fd > SNAP_MAX_FD || f->kind < SNAP_FD_STDIO ||
+	    f->kind > SNAP_FD_LOST || !string_ok(t, f->text) ||
+	    !bytes_ok(t, f->addr, f->addr_len) || f->addr_len > 128 ||
+	    f->pos > INT64_MAX)
 		return false;
 	if (f->object != SNAP_NONE && !object_ok(t, f->object))
 		return false;

@@ -116,7 +116,7 @@ struct snap_object {
 	uint64_t dev, ino;
 	int64_t mtime_ns;
 	uint32_t mode;
-	uint32_t seals; /* F_SEAL_ */
+	uint32_t seals;    /* F_SEAL_ */
 	uint32_t writable; /* some mapping or descriptor may write it */
 	uint32_t fixed; /* memory is mapped from it: it must not have changed */
 };
@@ -129,9 +129,10 @@ struct snap_object {
 #define SNAP_FD_EVENT  5U /* arg[0]: count; arg[1]: semaphore */
 #define SNAP_FD_TIMER  6U /* arg: clock, ticks, settime flags, value, interval */
 #define SNAP_FD_EPOLL  7U
-#define SNAP_FD_SOCKET 8U /* arg: domain, type, protocol, backlog + 1, options */
-#define SNAP_FD_PAIR   9U /* arg[0]: which, arg[1]: type; object: what waits */
-#define SNAP_FD_LOST   10U
+#define SNAP_FD_SOCKET \
+	8U              /* arg: domain, type, protocol, backlog + 1, options */
+#define SNAP_FD_PAIR 9U /* arg[0]: which, arg[1]: type; object: what waits */
+#define SNAP_FD_LOST 10U
 
 #define SNAP_OPT_REUSEADDR 1U
 #define SNAP_OPT_REUSEPORT 2U
@@ -144,9 +145,9 @@ struct snap_fd {
 	uint32_t flags;   /* F_GETFL */
 	uint32_t cloexec; /* 1: F_GETFD has FD_CLOEXEC */
 	uint32_t object;  /* or SNAP_NONE */
-	uint32_t same;    /* entry before this one that it is a dup of, or NONE */
-	uint32_t text;    /* string: what it is */
-	uint32_t addr;    /* bound to: offset among strings */
+	uint32_t same; /* entry before this one that it is a dup of, or NONE */
+	uint32_t text; /* string: what it is */
+	uint32_t addr; /* bound to: offset among strings */
 	uint32_t addr_len;
 	uint32_t pad;
 	uint64_t pos;

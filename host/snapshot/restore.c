@@ -134,9 +134,9 @@ int snapshot_fits(const struct snapshot *s, char reason[SNAP_REASON_MAX])
 	}
 	snap_cpu_get(&cpu);
 	if (snap_cpu_missing(&s->header.cpu, &cpu, words)) {
-		(void)snprintf(reason, SNAP_REASON_MAX,
-			       "this CPU lacks what the program may use: %.100s",
-			       words);
+		(void)snprintf(
+		    reason, SNAP_REASON_MAX,
+		    "this CPU lacks what the program may use: %.100s", words);
 		return -EINVAL;
 	}
 	return 0;
@@ -160,9 +160,10 @@ static int object_path(const struct snapshot *s, const struct snap_object *o,
 		return -EINVAL;
 	}
 	if (o->fixed ? !same_file(&st, o) : !S_ISREG(st.st_mode)) {
-		*why = restore_why("%s: it has changed since the snapshot, which "
-				   "has parts of it in memory: make it anew",
-				   path);
+		*why =
+		    restore_why("%s: it has changed since the snapshot, which "
+				"has parts of it in memory: make it anew",
+				path);
 		close(fd);
 		return -EINVAL;
 	}
@@ -176,8 +177,8 @@ static int run_copy(const struct snapshot *s, const struct snap_run *r, int to)
 
 	while (done < r->len) {
 		char buf[16384];
-		size_t n = r->len - done < sizeof(buf) ? r->len - done
-						       : sizeof(buf);
+		size_t n =
+		    r->len - done < sizeof(buf) ? r->len - done : sizeof(buf);
 		ssize_t got = pread(s->fd, buf, n, (off_t)(r->at + done));
 
 		if (got <= 0)

@@ -90,8 +90,8 @@ static int between(void *arg)
 static int writer_fork(struct fork *f)
 {
 	static char stack[STACK_SIZE];
-	pid_t pid = clone(between, stack + sizeof(stack),
-			  CLONE_VM | CLONE_VFORK, f);
+	pid_t pid =
+	    clone(between, stack + sizeof(stack), CLONE_VM | CLONE_VFORK, f);
 
 	if (pid < 0)
 		return -errno;
@@ -152,8 +152,7 @@ static int serve(const struct snap_request *rq, int file, int reply)
 
 void snapshot_serve(int control_fd)
 {
-	uint32_t ready =
-	    __atomic_load_n(&BOOT->snap_ready, __ATOMIC_SEQ_CST);
+	uint32_t ready = __atomic_load_n(&BOOT->snap_ready, __ATOMIC_SEQ_CST);
 	struct snap_request rq;
 	int fd[2], err;
 
@@ -161,8 +160,8 @@ void snapshot_serve(int control_fd)
 		return;
 	err = request_receive(control_fd, &rq, fd);
 	if (!err)
-		err = ready == AZ_SNAP_READY ? serve(&rq, fd[0], fd[1])
-					     : -EBUSY;
+		err =
+		    ready == AZ_SNAP_READY ? serve(&rq, fd[0], fd[1]) : -EBUSY;
 	if (err && fd[1] >= 0)
 		tell(fd[1], err);
 	for (int i = 0; i < 2; i++)

@@ -45,9 +45,10 @@ static int settle_user(const struct snap_process *p, const void *groups,
 	if (setgroups(p->ngroups, groups) ||
 	    setresgid(p->rgid, p->egid, p->sgid) ||
 	    setresuid(p->ruid, p->euid, p->suid)) {
-		*why = restore_why("the program ran as user %u, group %u: start "
-				   "it as that user",
-				   p->euid, p->egid);
+		*why =
+		    restore_why("the program ran as user %u, group %u: start "
+				"it as that user",
+				p->euid, p->egid);
 		return -EPERM;
 	}
 	return 0;
@@ -64,8 +65,7 @@ static void settle_limits(const struct snap_process *p)
 		struct rlimit rl;
 
 		(void)prlimit(0, kept[i], NULL, &rl);
-		rl.rlim_cur =
-		    was->soft < rl.rlim_max ? was->soft : rl.rlim_max;
+		rl.rlim_cur = was->soft < rl.rlim_max ? was->soft : rl.rlim_max;
 		if (was->hard < rl.rlim_max && rl.rlim_cur <= was->hard)
 			rl.rlim_max = was->hard;
 		(void)prlimit(0, kept[i], &rl, NULL);
@@ -144,9 +144,10 @@ static int fd_path(const struct snapshot *s, const struct snap_fd *f,
 	} else if ((S_ISREG(o->mode) || S_ISDIR(o->mode)) &&
 		   (st.st_ino != o->ino ||
 		    (st.st_mode & S_IFMT) != (o->mode & S_IFMT))) {
-		*why = restore_why("descriptor %d: %s: another file than at the "
-				   "snapshot",
-				   f->fd, path);
+		*why =
+		    restore_why("descriptor %d: %s: another file than at the "
+				"snapshot",
+				f->fd, path);
 	} else if (S_ISREG(o->mode) && (uint64_t)st.st_size < o->size) {
 		*why = restore_why("descriptor %d: %s: shorter than at the "
 				   "snapshot",
@@ -251,9 +252,9 @@ static int fd_socket(const struct snapshot *s, const struct snap_fd *f,
 	if (fd < 0)
 		return -errno;
 	memcpy(&sa, snap_string(&s->t, f->addr), f->addr_len);
-	unbound = f->addr_len <= sizeof(sa.ss_family) ||
-		  (sa.ss_family != AF_UNIX &&
-		   !((struct sockaddr_in *)&sa)->sin_port);
+	unbound =
+	    f->addr_len <= sizeof(sa.ss_family) ||
+	    (sa.ss_family != AF_UNIX && !((struct sockaddr_in *)&sa)->sin_port);
 	if (unbound)
 		return fd;
 	/* So that connections of before, which Linux remembers, do no harm. */
@@ -319,7 +320,8 @@ static int refill(const struct snapshot *s, const struct snap_fd *f, int into)
 		if (!n)
 			continue;
 		data = malloc(n);
-		if (!data || pread(s->fd, data, n, (off_t)r->at) != (ssize_t)n ||
+		if (!data ||
+		    pread(s->fd, data, n, (off_t)r->at) != (ssize_t)n ||
 		    write(into, data, n) != (ssize_t)n) {
 			free(data);
 			return -EIO;
@@ -484,10 +486,10 @@ static int settle_fds(struct snapshot *s, const char **why)
 	for (uint32_t i = 0; !err && i < s->t.header->count.fds; i++) {
 		err = fd_make(s, i, why);
 		if (err && !*why)
-			*why = restore_why("descriptor %d (%s): %s",
-					   s->t.fd[i].fd,
-					   snap_string(&s->t, s->t.fd[i].text),
-					   error_text(err));
+			*why =
+			    restore_why("descriptor %d (%s): %s", s->t.fd[i].fd,
+					snap_string(&s->t, s->t.fd[i].text),
+					error_text(err));
 	}
 	objects_close(s);
 	if (!err)
@@ -504,8 +506,7 @@ static int refuse_lost(const struct snapshot *s, const char **why)
 			*why = restore_why(
 			    "descriptor %d (%s) cannot be had again: leave out "
 			    "--lost refuse",
-			    s->t.fd[i].fd,
-			    snap_string(&s->t, s->t.fd[i].text));
+			    s->t.fd[i].fd, snap_string(&s->t, s->t.fd[i].text));
 			return -EINVAL;
 		}
 	return 0;

@@ -36,8 +36,8 @@ struct snap_request {
 
 struct snap_message {
 	uint32_t kind;
-	int32_t result; /* of SNAP_DONE: 0 or -errno */
-	uint64_t bytes; /* of the file, as written */
+	int32_t result;    /* of SNAP_DONE: 0 or -errno */
+	uint64_t bytes;    /* of the file, as written */
 	uint64_t still_ns; /* how long the instance stood still */
 	char text[SNAP_TEXT_MAX];
 };

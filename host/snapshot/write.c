@@ -164,10 +164,9 @@ void object_write(struct writer *w, uint32_t object, uint64_t offset,
 {
 	struct snap_run *r = table_add(&w->object_run);
 
-	*r = (struct snap_run){ .addr = offset,
-				.len = page_up(n),
-				.at = w->at,
-				.object = object };
+	*r = (struct snap_run){
+		.addr = offset, .len = page_up(n), .at = w->at, .object = object
+	};
 	must(w, data_write(w, data, n, w->at));
 	w->at += page_up(n);
 }
@@ -198,8 +197,9 @@ static bool vma_head(const char *line, struct vma *v)
 {
 	int n = 0;
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64
-			 " %x:%x %" SCNu64 " %n",
+	if (sscanf(line,
+		   "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %x:%x %" SCNu64
+		   " %n",
 		   &v->start, &v->end, v->perms, &v->offset, &v->major,
 		   &v->minor, &v->ino, &n) < 7)
 		return false;
@@ -347,8 +347,7 @@ static void vma_shared(struct writer *w, const struct vma *v,
 
 	if (vma_named(v, &st)) {
 		r->kind = SNAP_SHARED;
-		r->object =
-		    object_find(w, &st, SNAP_PATH, v->path, &made);
+		r->object = object_find(w, &st, SNAP_PATH, v->path, &made);
 		o = object_at(w, r->object);
 		o->writable |= v->perms[1] == 'w';
 	} else if (v->path[0] == '/' && strncmp(v->path, "/memfd:", 7) != 0 &&
@@ -398,8 +397,8 @@ static void vma_write(struct writer *w, const struct vma *v, int pagemap)
 			p.skip_zero = false;
 		} else if (v->ino && vma_named(v, &st)) {
 			r.kind = SNAP_FILE;
-			r.object = object_find(w, &st, SNAP_PATH, v->path,
-					       &made);
+			r.object =
+			    object_find(w, &st, SNAP_PATH, v->path, &made);
 			object_at(w, r.object)->fixed = 1;
 			p.skip_zero = false;
 		}
@@ -408,8 +407,7 @@ static void vma_write(struct writer *w, const struct vma *v, int pagemap)
 		else if (v->own_kib)
 			pages_own(&p, pagemap, v->start, v->end);
 	}
-	if (r.kind == SNAP_ANON || r.kind == SNAP_IMAGE ||
-	    r.kind == SNAP_STATS)
+	if (r.kind == SNAP_ANON || r.kind == SNAP_IMAGE || r.kind == SNAP_STATS)
 		r.offset = 0;
 	*(struct snap_range *)table_add(&w->range) = r;
 }
@@ -525,7 +523,7 @@ static int data_hash(struct writer *w, uint64_t size)
 
 static char *tables_join(struct writer *w, struct snap_header *h)
 {
-	const struct table *order[] = { &w->range,  &w->run,  &w->object,
+	const struct table *order[] = { &w->range,  &w->run,   &w->object,
 					&w->fds,    &w->watch, &w->hash,
 					&w->strings };
 	char *all, *p;

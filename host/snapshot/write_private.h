@@ -19,8 +19,8 @@ struct table {
 };
 
 struct writer {
-	int fd;    /* the file */
-	int reply; /* to whom it is told */
+	int fd;      /* the file */
+	int reply;   /* to whom it is told */
 	uint64_t at; /* where the next data goes */
 	struct table range, run, object, fds, watch, hash, strings;
 	/* Contents of objects: they follow those of memory. */
