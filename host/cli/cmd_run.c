@@ -280,7 +280,7 @@ static int from_check(const struct run_request *rq, struct snapshot *s,
 		      struct instance_config *cfg)
 {
 	static const enum run_option fixed[] = {
-		OPT_CPUS,   OPT_ENV,	 OPT_ENV_FILE,
+		OPT_CPUS,   OPT_ENV,     OPT_ENV_FILE,
 		OPT_MEMORY, OPT_WORKDIR, OPT_STRICT_UNMAP
 	};
 	const char *lost = rq->text[OPT_LOST];

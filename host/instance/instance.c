@@ -382,8 +382,8 @@ static void boot_restored(const struct instance_config *cfg)
 	if (cfg->offload_given)
 		BOOT->offload = cfg->offload;
 	BOOT->flags &= ~host | AZ_BOOT_STRICT_UNMAP;
-	BOOT->flags |= cfg->flags | (tsc_is_clock() ? AZ_BOOT_TSC : 0) |
-		       AZ_BOOT_RESTORED;
+	BOOT->flags |=
+	    cfg->flags | (tsc_is_clock() ? AZ_BOOT_TSC : 0) | AZ_BOOT_RESTORED;
 	BOOT->exe_fd = -1;
 	memcpy(BOOT->host_cpu, cfg->host_cpu, sizeof(BOOT->host_cpu));
 	(void)snprintf(BOOT->name, sizeof(BOOT->name), "%s", cfg->name);

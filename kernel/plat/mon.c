@@ -15,8 +15,8 @@
 #include "lib/errno.h"
 #include "lib/extable.h"
 #include "plat/plat.h"
-#include "sys/debugger.h"
 #include "sched/clock.h"
+#include "sys/debugger.h"
 #include "sys/sys.h"
 
 /* A line of its own: what is written beside it would be waited for. */
