@@ -194,6 +194,26 @@ static struct fact platforms[] = {
 /* The CPUs that this user's instances can have now, and why not more. */
 static struct azm_cpus reserved;
 
+/* 1: on the CPU's own virtualization; see kvm_ask. */
+static int kvm_kind;
+
+static void probe_kvm(struct fact *f)
+{
+	const char *why = "";
+
+	kvm_kind = plat_kvm.probe(&why);
+	if (!kvm_kind)
+		kvm_kind = kvm_ask(&why);
+	if (kvm_kind < 0)
+		fact_set(f, false, "%s", why);
+	else
+		fact_set(f, true, "%s",
+			 kvm_kind ? "virtual machines on the CPU's own "
+				    "virtualization"
+				  : "virtual machines, based on paging (PVM): "
+				    "leaving one is slow");
+}
+
 static void probe_metal(struct fact *f)
 {
 	char list[LIST_TEXT];
@@ -228,15 +248,13 @@ static void probe_metal(struct fact *f)
 static void probe_platforms(void)
 {
 	const struct fact *dispatch = &features[0], *seccomp = &features[1];
-	const struct fact *kvm = &features[NFEATURES - 1];
 
 	if (dispatch->ok && seccomp->ok)
 		fact_set(&platforms[0], true, "a core is a thread of Linux");
 	else
 		fact_set(&platforms[0], false, "%s",
 			 dispatch->ok ? seccomp->detail : dispatch->detail);
-	fact_set(&platforms[1], false, "not in this version of azalea; %s",
-		 kvm->detail);
+	probe_kvm(&platforms[1]);
 	probe_metal(&platforms[2]);
 }
 
@@ -303,8 +321,13 @@ static const char *auto_choice(const char **why)
 		*why = "no platform is available";
 		return NULL;
 	}
-	*why = platforms[2].ok ? "no reserved core is free for metal"
-			       : "metal and kvm are not available";
+	if (platforms[1].ok && kvm_kind > 0 && kvm_hardware()) {
+		*why = "a virtual machine costs little here";
+		return "kvm";
+	}
+	*why = platforms[1].ok ? "kvm is slower here"
+	       : platforms[2].ok ? "no reserved core is free for metal"
+				 : "metal and kvm are not available";
 	return "pico";
 }
 

@@ -8,20 +8,14 @@
  * is to be done, and, where the CPU enters CPL 0 at a `syscall`, a few
  * instructions that go on in image->metal_syscall. On hosts whose KVM is based
  * on paging (PVM) a `syscall` stays at CPL 3, and goes there directly. Which
- * kind of KVM it is, the first vCPU finds out by making one.
- *
- * The guest has page tables and these instructions in pages of its own
- * (kvm_pages.c), at addresses where its owner's memory would be.
+ * kind of KVM it is, the first vCPU finds out by making one (kvm_vm.c).
  */
-#include <cpuid.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/kvm.h>
 #include <linux/membarrier.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -36,407 +30,26 @@
 #include "offload/check.h"
 #include "plat/apart.h"
 #include "plat/kvm_pages.h"
+#include "plat/kvm_vm.h"
 #include "plat/plat.h"
-#include "plat/vmas.h"
 
 #define BOOT    ((struct az_boot *)AZ_BOOT_BASE)
-#define DEVICE  "/dev/kvm"
 #define WHY_MAX 200
-/* What a vCPU and KVM share: struct kvm_run, and the data of I/O. */
-#define RUN_SIZE 0x2000
 
 #ifndef SIGEV_THREAD_ID
 #define SIGEV_THREAD_ID 4
 #endif
 
-/* Selectors, as Linux has them for programs; and the descriptors. */
-#define KERNEL_CS 0x10
-#define USER_SS   0x2b
-#define USER_CS   0x33
-#define TSS       0x40
-#define CODE      0x00209b0000000000ULL /* 64-bit, accessed */
-#define DATA      0x0000930000000000ULL
-#define DPL3      0x0000600000000000ULL
-#define TSS_BUSY  0x00008b0000000000ULL
-
-/* Where the guest has what is private to the monitor. */
-#define PRIVATE    (AZ_OWNER_BASE + 0x200000000000ULL)
-#define P_IDT      PRIVATE
-#define P_CODE     (PRIVATE + 0x1000)
-#define P_CORE(i)  (PRIVATE + 0x10000 + (uint64_t)(i)*0x1000)
-#define P_CORE_END P_CORE(AZ_MAX_CORES)
-
-/* In a core's private page. */
-#define C_GDT   0x000
-#define C_TSS   0x080
-#define C_GS    0x140 /* what the code at LSTAR works with: struct entry */
-#define C_STACK 0x1000
-/* TSS with a bitmap of I/O ports up to AZK_PORT (Intel SDM 3, 8.7; 1, 19.5). */
-#define TSS_SIZE  0x68
-#define TSS_RSP0  4
-#define TSS_MAP   0x66
-#define TSS_LIMIT (TSS_SIZE + (AZK_PORT + 4) / 8 + 1)
-
-#define CR0_INIT    0x80050033ULL /* PG AM WP NE ET MP PE */
-#define CR4_PAE     (1ULL << 5)
-#define CR4_FXSR    (1ULL << 9)
-#define CR4_XMM     (1ULL << 10)
-#define CR4_FSGS    (1ULL << 16)
-#define CR4_OSXSAVE (1ULL << 18)
-#define CR4_PKE     (1ULL << 22)
-/* In XCR0 (Intel SDM 1, 13.1) */
-#define XFEATURE_PKRU (1ULL << 9)
-#define EFER_INIT     0xd01ULL /* NXE LMA LME SCE */
-#define FLAGS_INIT    0x202ULL
-#define FLAGS_RF      0x10000ULL
-#define DR6_CAUSES    0xe00fULL
-
-#define MSR_STAR  0xc0000081U
-#define MSR_LSTAR 0xc0000082U
-#define MSR_FMASK 0xc0000084U
-#define MSR_KGS   0xc0000102U
-#define FMASK     0x44500U /* AC NT DF TF */
+#define FLAGS_RF   0x10000ULL
+#define DR6_CAUSES 0xe00fULL
 
 #define PF_PRESENT 1ULL
 #define END_TRIES  1000 /* to have the other cores out of KVM */
 #define PF_REPEATS 1000 /* of one fault, without getting on */
 
-/* include/uapi/linux/kvm.h of Linux 6.8 */
-#define EXIT_MEMORY_FAULT 39
-
-struct core {
-	int fd;
-	struct kvm_run *run;
-	char *page; /* private */
-	int32_t timer;
-	bool has_timer;
-	uint64_t fault_addr;
-	uint32_t fault_repeats;
-	bool kick_late; /* after the exception that is due */
-};
-
 static struct plat_instance *instance;
-static struct core cores[AZ_MAX_CORES];
-static int fds[3] = { -1, -1, -1 };
-#define vm_fd   (fds[0])
-#define maps_fd (fds[1])
-#define vcpu0   (fds[2])
 static bool the_end;
-static uint32_t nrunning;  /* cores in core_run */
-static bool syscall_stays; /* at CPL 3 */
-static struct {
-	struct kvm_cpuid2 head;
-	struct kvm_cpuid_entry2 entry[256];
-} cpuid; /* what KVM can give to a guest here: all of it */
-
-/* --- is there a KVM? --- */
-
-static int device_open(const char **why)
-{
-	static char text[WHY_MAX];
-	int fd = open(DEVICE, O_RDWR | O_CLOEXEC), err;
-
-	if (fd < 0) {
-		err = -errno;
-		(void)snprintf(
-		    text, sizeof(text), "%s: %s%s", DEVICE, error_text(err),
-		    err == -EACCES ? ": join the group that it belongs to"
-		    : err == -ENOENT
-			? ": load kvm_intel or kvm_amd, if this CPU has "
-			  "virtualization and it is not disabled"
-			: "");
-		*why = text;
-		return err;
-	}
-	if (ioctl(fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION) {
-		*why = DEVICE ": not the API of KVM that there has been since "
-			      "Linux 2.6.22";
-		close(fd);
-		return -ENOTTY;
-	}
-	return fd;
-}
-
-static int kvm_probe(const char **why)
-{
-	uint32_t a, b = 0, c, d;
-	int fd = device_open(why);
-
-	if (fd < 0)
-		return fd;
-	close(fd);
-	__cpuid_count(7, 0, a, b, c, d);
-	if (!(b & 1)) {
-		*why = "this CPU has no FSGSBASE instructions";
-		return -ENODEV;
-	}
-	return 0;
-}
-
-/* --- what is private to the monitor --- */
-
-static void put64(void *at, uint64_t value)
-{
-	memcpy(at, &value, sizeof(value));
-}
-
-/* A gate for each vector, to an `out` to the port of that number. */
-static void idt_fill(char *idt, char *code)
-{
-	for (unsigned int v = 0; v < 256; v++) {
-		uint64_t at = P_CODE + 4ULL * v;
-		uint64_t type = v == 3 || v == 4 ? 0xee : 0x8e; /* int3, into */
-
-		put64(idt + v * 16, (at & 0xffff) | (uint64_t)KERNEL_CS << 16 |
-					type << 40 | (at >> 16 & 0xffff) << 48);
-		put64(idt + v * 16 + 8, at >> 32);
-		memcpy(code + v * 4, "\xe6\x00\xeb\xfe", 4); /* out; jmp . */
-		code[v * 4 + 1] = (char)v;
-	}
-}
-
-/* What the code at LSTAR works with, by %gs. */
-struct entry {
-	uint64_t rsp, stack, target, block, scratch;
-};
-
-/*
- * Where a `syscall` enters CPL 0. The program's %rcx, %r11 and all others go
- * on to image->metal_syscall; not by sysret, which needs %rcx.
- */
-extern const char kvm_syscall_begin[], kvm_syscall_end[];
-__asm__("	.section .rodata\n"
-	"	.hidden kvm_syscall_begin, kvm_syscall_end\n"
-	"	.globl kvm_syscall_begin, kvm_syscall_end\n"
-	"kvm_syscall_begin:\n"
-	"	swapgs\n"
-	"	movq %rsp, %gs:0\n"
-	"	movq %gs:8, %rsp\n"
-	"	pushq $0x2b\n" /* USER_SS */
-	"	pushq %gs:0\n"
-	"	pushq $0x202\n"
-	"	pushq $0x33\n" /* USER_CS */
-	"	pushq %gs:16\n"
-	"	movq %r11, %gs:32\n"
-	"	movq %gs:24, %r11\n" /* the program may have changed %gs */
-	"	swapgs\n"
-	"	wrgsbase %r11\n"
-	"	swapgs\n"
-	"	movq %gs:32, %r11\n"
-	"	swapgs\n"
-	"	iretq\n"
-	"kvm_syscall_end:\n"
-	"	.text\n");
-
-/* Behind the stubs, in the same page. */
-#define P_SYSCALL (P_CODE + 0x800)
-/* For find_kind: a `syscall` for CPL 3, and where it leads, for CPL 0. */
-#define P_TRY     (PRIVATE + 0x2000)
-#define TRY_PORT  31
-#define P_ARRIVED (P_CODE + 4 * TRY_PORT)
-
-/* What KVM lets a guest have of the vector state; all of x86-64 has 3. */
-static void vectors_limit(void)
-{
-	for (uint32_t i = 0; i < cpuid.head.nent; i++) {
-		const struct kvm_cpuid_entry2 *e = &cpuid.entry[i];
-
-		if (e->function == 0xd && e->index == 0)
-			BOOT->xsave_mask &= 3 | e->eax | (uint64_t)e->edx << 32;
-	}
-}
-
-static int private_pages(void)
-{
-	char *idt = kvm_pages_alloc(), *code = kvm_pages_alloc();
-
-	if (!idt || !code)
-		return -ENOMEM;
-	idt_fill(idt, code);
-	memcpy(code + (P_SYSCALL - P_CODE), kvm_syscall_begin,
-	       (size_t)(kvm_syscall_end - kvm_syscall_begin));
-	if (kvm_pages_private(P_IDT, idt, PROT_READ, false) ||
-	    kvm_pages_private(P_CODE, code, PROT_READ | PROT_EXEC, false))
-		return -ENOMEM;
-	return 0;
-}
-
-static int private_core(uint32_t i)
-{
-	char *page = cores[i].page = kvm_pages_alloc();
-	uint64_t tss = P_CORE(i) + C_TSS;
-	struct entry entry = {
-		.stack = P_CORE(i) + C_STACK,
-		.target = instance->image->metal_syscall,
-		.block = (uint64_t)plat_core(i),
-	};
-
-	if (!page ||
-	    kvm_pages_private(P_CORE(i), page, PROT_READ | PROT_WRITE, false))
-		return -ENOMEM;
-	put64(page + C_GDT + KERNEL_CS, CODE);
-	put64(page + C_GDT + (USER_SS & ~7), DATA | DPL3);
-	put64(page + C_GDT + (USER_CS & ~7), CODE | DPL3);
-	put64(page + C_GDT + TSS, TSS_LIMIT | (tss & 0xffffff) << 16 |
-				      TSS_BUSY | (tss >> 24 & 0xff) << 56);
-	put64(page + C_GDT + TSS + 8, tss >> 32);
-	put64(page + C_TSS + TSS_RSP0, P_CORE(i) + C_STACK);
-	page[C_TSS + TSS_MAP] = TSS_SIZE;
-	memset(page + C_TSS + TSS_SIZE, 0xff, TSS_LIMIT + 1 - TSS_SIZE);
-	page[C_TSS + TSS_SIZE + AZK_PORT / 8] = (char)0xf0;
-	memcpy(page + C_GS, &entry, sizeof(entry));
-	return 0;
-}
-
-/* --- registers --- */
-
-static void segments_user(struct kvm_sregs *s, uint32_t i)
-{
-	struct kvm_segment data = {
-		.limit = ~0U,
-		.selector = USER_SS,
-		.type = 3,
-		.present = 1,
-		.dpl = 3,
-		.db = 1,
-		.s = 1,
-		.g = 1,
-	};
-	uint64_t fs = s->fs.base;
-
-	s->ss = s->cs = data;
-	s->cs.selector = USER_CS;
-	s->cs.type = 11;
-	s->cs.db = 0;
-	s->cs.l = 1;
-	data.selector = 0;
-	s->ds = s->es = s->fs = s->gs = data;
-	s->fs.base = fs;
-	s->gs.base = (uint64_t)plat_core(i);
-}
-
-/*
- * Busy, as Intel's CPUs want it; but AMD's have no such state, kvm_amd adds it
- * by itself, and QEMU's idea of an AMD CPU does without.
- */
-static uint8_t tss_type(void)
-{
-	uint32_t a, b, c, d;
-
-	__cpuid(0, a, b, c, d);
-	return b == signature_INTEL_ebx ? 11 : 9;
-}
-
-static int sregs_init(uint32_t i)
-{
-	uint64_t tss = P_CORE(i) + C_TSS;
-	struct kvm_sregs s;
-
-	if (ioctl(cores[i].fd, KVM_GET_SREGS, &s))
-		return -errno;
-	s.cr0 = CR0_INIT;
-	s.cr3 = kvm_pages_root();
-	s.cr4 = CR4_PAE | CR4_FXSR | CR4_XMM | CR4_FSGS;
-	if (BOOT->flags & AZ_BOOT_XSAVE)
-		s.cr4 |= CR4_OSXSAVE;
-	if (BOOT->xsave_mask & XFEATURE_PKRU)
-		s.cr4 |= CR4_PKE; /* XCR0 and rdpkru go by it */
-	s.efer = EFER_INIT;
-	s.idt.base = P_IDT;
-	s.idt.limit = 256 * 16 - 1;
-	s.gdt.base = P_CORE(i) + C_GDT;
-	s.gdt.limit = TSS + 15;
-	s.tr = (struct kvm_segment){ .base = tss,
-				     .limit = TSS_LIMIT,
-				     .selector = TSS,
-				     .type = tss_type(),
-				     .present = 1 };
-	segments_user(&s, i);
-	return ioctl(cores[i].fd, KVM_SET_SREGS, &s) ? -errno : 0;
-}
-
-static int msrs_init(uint32_t i, uint64_t lstar)
-{
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry[4];
-	} m = {
-		.head.nmsrs = 4,
-		.entry = {
-			{ .index = MSR_STAR,
-			  .data = (uint64_t)KERNEL_CS << 32 |
-				  (uint64_t)(USER_CS - 16) << 48 },
-			{ .index = MSR_LSTAR, .data = lstar },
-			{ .index = MSR_FMASK, .data = FMASK },
-			{ .index = MSR_KGS, .data = P_CORE(i) + C_GS },
-		},
-	};
-	int n = ioctl(cores[i].fd, KVM_SET_MSRS, &m);
-
-	return n < 0 ? -errno : n < 4 ? -EINVAL : 0;
-}
-
-static int xcr_init(uint32_t i)
-{
-	struct kvm_xcrs x = { .nr_xcrs = 1 };
-
-	if (!(BOOT->flags & AZ_BOOT_XSAVE))
-		return 0;
-	x.xcrs[0].value = BOOT->xsave_mask;
-	return ioctl(cores[i].fd, KVM_SET_XCRS, &x) ? -errno : 0;
-}
-
-/* The guest's time stamps are this machine's, since the unikernel's clock is. */
-static int tsc_init(uint32_t i)
-{
-	uint64_t zero = 0;
-	struct kvm_device_attr attr = { .group = KVM_VCPU_TSC_CTRL,
-					.attr = KVM_VCPU_TSC_OFFSET,
-					.addr = (uint64_t)&zero };
-
-	return ioctl(cores[i].fd, KVM_SET_DEVICE_ATTR, &attr) ? -errno : 0;
-}
-
-static int cpuid_init(uint32_t i)
-{
-	return ioctl(cores[i].fd, KVM_SET_CPUID2, &cpuid) ? -errno : 0;
-}
-
-/* --- making a core --- */
-
-static int vcpu_create(uint32_t i, int *fd)
-{
-	*fd = ioctl(vm_fd, KVM_CREATE_VCPU, i);
-	if (*fd < 0)
-		return -errno;
-	cores[i].fd = *fd;
-	cores[i].run =
-	    mmap(NULL, RUN_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
-	if (cores[i].run == MAP_FAILED)
-		return -errno;
-	return 0;
-}
-
-static int registers_init(uint32_t i, uint64_t lstar)
-{
-	struct kvm_regs *r = &cores[i].run->s.regs.regs;
-	int err = sregs_init(i);
-
-	if (!err)
-		err = xcr_init(i);
-	if (!err)
-		err = msrs_init(i, lstar);
-	if (!err)
-		err = tsc_init(i);
-	memset(r, 0, sizeof(*r));
-	r->rip = instance->image->entry;
-	r->rsp = plat_core_stack(instance, i);
-	r->rdi = (uint64_t)plat_core(i);
-	r->rflags = FLAGS_INIT;
-	cores[i].run->kvm_valid_regs = KVM_SYNC_X86_REGS;
-	cores[i].run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
-	return err;
-}
+static uint32_t nrunning; /* cores in core_run */
 
 /* --- a core runs --- */
 
@@ -458,21 +71,17 @@ static uint64_t restarted(uint64_t rip)
 
 static struct kvm_regs *regs(uint32_t i)
 {
-	cores[i].run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
-	return &cores[i].run->s.regs.regs;
+	kvm_cores[i].run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
+	return &kvm_cores[i].run->s.regs.regs;
 }
 
 /* Back to CPL 3; what it needs other than general registers. */
 static void to_user(uint32_t i)
 {
-	struct kvm_sregs s;
+	int err = kvm_vcpu_user(i);
 
-	if (ioctl(cores[i].fd, KVM_GET_SREGS, &s))
-		apart_lost(i, error_text(-errno));
-	segments_user(&s, i);
-	s.tr.type = tss_type();
-	if (ioctl(cores[i].fd, KVM_SET_SREGS, &s))
-		apart_lost(i, error_text(-errno));
+	if (err)
+		apart_lost(i, error_text(err));
 }
 
 static void frame_get(const struct kvm_regs *r, struct az_frame *f)
@@ -495,10 +104,10 @@ static void frame_get(const struct kvm_regs *r, struct az_frame *f)
 		.rdi = r->rdi,
 		.orig_rax = ~0ULL,
 		.rip = r->rip,
-		.cs = USER_CS,
+		.cs = KVM_USER_CS,
 		.rflags = r->rflags,
 		.rsp = r->rsp,
-		.ss = USER_SS,
+		.ss = KVM_USER_SS,
 	};
 }
 
@@ -515,16 +124,16 @@ static void upcall(uint32_t i, uint32_t vec, uint64_t error, uint64_t addr)
 	r->rip = instance->image->metal_trap;
 	r->rsp = (uint64_t)plat_core(i) + AZM_TRAP_STACK;
 	r->rdi = (uint64_t)page;
-	r->rflags = FLAGS_INIT;
+	r->rflags = KVM_FLAGS;
 	/* It looks at az_core.pending before it returns. */
-	cores[i].kick_late = false;
+	kvm_cores[i].kick_late = false;
 	to_user(i);
 }
 
 /* The core is to look at az_core.pending. */
 static void kick(uint32_t i)
 {
-	uint64_t rip = cores[i].run->s.regs.regs.rip;
+	uint64_t rip = kvm_cores[i].run->s.regs.regs.rip;
 	uint64_t to;
 
 	if (rip >= AZ_OWNER_BASE)
@@ -551,10 +160,10 @@ static void kick(uint32_t i)
 static uint64_t unwind(uint32_t i, uint32_t vec)
 {
 	bool has_error = VECTORS_WITH_ERROR >> vec & 1;
-	const uint64_t *top = (uint64_t *)(cores[i].page + C_STACK);
+	const uint64_t *top = kvm_cores[i].stack;
 	struct kvm_regs *r = regs(i);
 
-	if (r->rsp != P_CORE(i) + C_STACK - (has_error ? 48 : 40) ||
+	if (r->rsp != KVM_STACK_TOP(i) - (has_error ? 48 : 40) ||
 	    (top[-4] & 3) != 3)
 		apart_lost(i, "an exception in the monitor");
 	r->rip = top[-5];
@@ -568,11 +177,11 @@ static uint64_t debug_error(uint32_t i)
 	struct kvm_debugregs d;
 	uint64_t causes;
 
-	if (ioctl(cores[i].fd, KVM_GET_DEBUGREGS, &d))
+	if (ioctl(kvm_cores[i].fd, KVM_GET_DEBUGREGS, &d))
 		return 0;
 	causes = d.dr6 & DR6_CAUSES;
 	d.dr6 &= ~DR6_CAUSES;
-	(void)ioctl(cores[i].fd, KVM_SET_DEBUGREGS, &d);
+	(void)ioctl(kvm_cores[i].fd, KVM_SET_DEBUGREGS, &d);
 	return causes ? 0 : AZ_DB_ICEBP;
 }
 
@@ -580,7 +189,7 @@ static uint64_t fault_address(uint32_t i)
 {
 	struct kvm_sregs s;
 
-	if (ioctl(cores[i].fd, KVM_GET_SREGS, &s))
+	if (ioctl(kvm_cores[i].fd, KVM_GET_SREGS, &s))
 		apart_lost(i, error_text(-errno));
 	return s.cr2;
 }
@@ -588,7 +197,7 @@ static uint64_t fault_address(uint32_t i)
 static void page_fault(uint32_t i, uint64_t error)
 {
 	uint64_t addr = fault_address(i);
-	struct core *c = &cores[i];
+	struct kvm_core *c = &kvm_cores[i];
 	int r;
 
 	if (addr == c->fault_addr)
@@ -637,8 +246,8 @@ static void exception(uint32_t i, uint32_t vec)
 {
 	uint64_t error = unwind(i, vec);
 
-	if (vec == AZ_VEC_UD && syscall_stays) {
-		error = interrupt_error(cores[i].run->s.regs.regs.rip);
+	if (vec == AZ_VEC_UD && kvm_on_paging()) {
+		error = interrupt_error(kvm_cores[i].run->s.regs.regs.rip);
 		if (error)
 			vec = AZ_VEC_GP;
 	}
@@ -665,7 +274,7 @@ static void halt(uint32_t i, uint64_t deadline)
 
 static void timer(uint32_t i, uint64_t deadline)
 {
-	struct core *c = &cores[i];
+	struct kvm_core *c = &kvm_cores[i];
 	struct itimerspec its = { { 0, 0 }, { 0, 0 } };
 
 	if (!c->has_timer) {
@@ -798,13 +407,7 @@ static void ending(uint32_t i)
 			break;
 		sched_yield();
 	}
-	for (uint32_t k = 0; k < instance->ncores; k++) {
-		if (!cores[k].run)
-			continue;
-		munmap(cores[k].run, RUN_SIZE);
-		close(cores[k].fd);
-	}
-	close(vm_fd);
+	kvm_vm_close();
 }
 
 /* Another core ends the process. */
@@ -822,7 +425,7 @@ static void kicked_in(uint32_t i, const siginfo_t *si)
 		__atomic_store_n(&plat_core(i)->pending, 1, __ATOMIC_SEQ_CST);
 	}
 	if (!__atomic_load_n(&the_end, __ATOMIC_SEQ_CST))
-		cores[i].run->immediate_exit = 1;
+		kvm_cores[i].run->immediate_exit = 1;
 }
 
 /* KVM has found an exception, and not yet taken the core to it. */
@@ -830,7 +433,7 @@ static bool exception_due(uint32_t i)
 {
 	struct kvm_vcpu_events e;
 
-	if (ioctl(cores[i].fd, KVM_GET_VCPU_EVENTS, &e))
+	if (ioctl(kvm_cores[i].fd, KVM_GET_VCPU_EVENTS, &e))
 		apart_lost(i, error_text(-errno));
 	return e.exception.injected || e.exception.pending;
 }
@@ -841,16 +444,16 @@ static bool exception_due(uint32_t i)
  */
 static void signalled(uint32_t i)
 {
-	cores[i].run->immediate_exit = 0;
+	kvm_cores[i].run->immediate_exit = 0;
 	if (exception_due(i))
-		cores[i].kick_late = true;
+		kvm_cores[i].kick_late = true;
 	else
 		kick(i);
 }
 
 static void io(uint32_t i)
 {
-	const struct kvm_run *run = cores[i].run;
+	const struct kvm_run *run = kvm_cores[i].run;
 	const char *data = (const char *)run + run->io.data_offset;
 	uint32_t nr;
 
@@ -878,7 +481,7 @@ static void no_page(uint32_t i)
 static void failed(uint32_t i)
 {
 	static char text[WHY_MAX];
-	const struct kvm_run *run = cores[i].run;
+	const struct kvm_run *run = kvm_cores[i].run;
 
 	/* Where CPL 0 is emulated, so is what the program must not do. */
 	if (run->exit_reason == KVM_EXIT_INTERNAL_ERROR &&
@@ -897,7 +500,7 @@ static void failed(uint32_t i)
 
 static void core_run(uint32_t i)
 {
-	struct core *c = &cores[i];
+	struct kvm_core *c = &kvm_cores[i];
 
 	__atomic_fetch_add(&nrunning, 1, __ATOMIC_SEQ_CST);
 	for (;;) {
@@ -923,39 +526,6 @@ static void core_run(uint32_t i)
 
 /* --- the contract --- */
 
-/*
- * Where does a `syscall` at CPL 3 lead to? To code that only CPL 0 may execute:
- * who is still at CPL 3 has a page fault there.
- */
-static int find_kind(bool *stays)
-{
-	struct core *c = &cores[0];
-	char *code = kvm_pages_alloc();
-	int err;
-
-	if (!code ||
-	    kvm_pages_private(P_TRY, code, PROT_READ | PROT_EXEC, true))
-		return -ENOMEM;
-	memcpy(code, "\x0f\x05", 2);
-	err = registers_init(0, P_ARRIVED);
-	if (err)
-		return err;
-	regs(0)->rip = P_TRY;
-	while (ioctl(c->fd, KVM_RUN, 0))
-		if (errno != EINTR && errno != EAGAIN)
-			return -errno;
-	if (c->run->exit_reason != KVM_EXIT_IO ||
-	    (c->run->io.port != TRY_PORT && c->run->io.port != AZ_VEC_PF))
-		return -EPROTO;
-	*stays = c->run->io.port == AZ_VEC_PF;
-	return 0;
-}
-
-static uint64_t lstar(void)
-{
-	return syscall_stays ? instance->image->metal_syscall : P_SYSCALL;
-}
-
 static int core_begin(uint32_t i, const char **why)
 {
 	cpu_set_t cpu;
@@ -965,13 +535,7 @@ static int core_begin(uint32_t i, const char **why)
 	CPU_SET(instance->host_cpu[i], &cpu);
 	if (sched_setaffinity(0, sizeof(cpu), &cpu))
 		return -errno;
-	err = private_core(i);
-	if (!err)
-		err = cpuid_init(i);
-	if (!err && i == 0)
-		err = find_kind(&syscall_stays);
-	if (!err)
-		err = registers_init(i, lstar());
+	err = kvm_vcpu_init(i);
 	if (err)
 		*why = error_text(err);
 	return err;
@@ -979,17 +543,16 @@ static int core_begin(uint32_t i, const char **why)
 
 static int core_start(uint32_t i, const char **why)
 {
-	int fd, err;
+	int fd, err = 0;
 
 	if (i) {
-		err = vcpu_create(i, &fd);
+		err = kvm_vcpu_create(i, &fd);
 		if (!err)
 			err = instance->hide_fd(&fd);
-		cores[i].fd = fd;
 	} else {
-		cores[0].fd = vcpu0;
-		err = 0;
+		fd = kvm_fds[KVM_NFDS - 1]; /* has been hidden */
 	}
+	kvm_cores[i].fd = fd;
 	return err ? err : apart_start(i, why);
 }
 
@@ -1000,65 +563,23 @@ static const struct apart threads = {
 	.ending = ending,
 };
 
-/* What every core looks at first. */
-static void prefill(void)
-{
-	static const uint64_t at[] = { AZ_IMAGE_BASE, AZ_BOOT_BASE,
-				       AZ_STATS_BASE, AZ_CORE_BASE,
-				       AZ_RING_BASE,  AZ_HEAP_BASE };
-
-	kvm_pages_lock();
-	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++)
-		kvm_pages_fill(at[i]);
-	kvm_pages_unlock();
-}
-
-static int machine_create(const char **why)
-{
-	int kvm = device_open(why), slots, err;
-	uint32_t a, b, c, d;
-
-	if (kvm < 0)
-		return kvm;
-	while ((vm_fd = ioctl(kvm, KVM_CREATE_VM, 0)) < 0 && errno == EINTR)
-		;
-	err = vm_fd < 0 ? -errno : 0;
-	cpuid.head.nent = sizeof(cpuid.entry) / sizeof(cpuid.entry[0]);
-	if (!err && ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &cpuid))
-		err = -errno;
-	vectors_limit();
-	close(kvm);
-	if (err)
-		return err;
-	slots = ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
-	maps_fd = vmas_open();
-	if (maps_fd < 0)
-		return maps_fd;
-	__cpuid(0x80000008, a, b, c, d);
-	err = kvm_pages_init(&vm_fd, &maps_fd, a & 0xff,
-			     slots > 0 ? (uint32_t)slots : 32);
-	if (!err) {
-		prefill();
-		err = private_pages();
-	}
-	return err ? err : vcpu_create(0, &vcpu0);
-}
-
 static int kvm_create(struct plat_instance *p, const char **why)
 {
+	uint64_t xcr0 = BOOT->flags & AZ_BOOT_XSAVE ? BOOT->xsave_mask : 0;
 	int err;
 
+	if (instance)
+		kvm_vm_close(); /* of a fork's parent */
 	instance = p;
-	for (uint32_t i = 0; i < p->ncores; i++)
-		if (cores[i].run)
-			munmap(cores[i].run, RUN_SIZE); /* of a fork's parent */
-	memset(cores, 0, sizeof(cores));
 	the_end = false;
 	nrunning = 0;
-	vm_fd = maps_fd = vcpu0 = -1;
-	err = machine_create(why);
+	err = kvm_vm_create(p, &xcr0, why);
+	if (err)
+		return err;
+	if (xcr0)
+		BOOT->xsave_mask = xcr0;
 	checked_remap = remap;
-	return err ? err : apart_create(p, &threads);
+	return apart_create(p, &threads);
 }
 
 static void kvm_kick_core(uint32_t i)
@@ -1075,8 +596,8 @@ static void kvm_kick_core(uint32_t i)
 const struct plat plat_kvm = {
 	.id = AZ_PLAT_KVM,
 	.name = "kvm",
-	.fds = fds,
-	.nfds = 3,
+	.fds = kvm_fds,
+	.nfds = KVM_NFDS,
 	.probe = kvm_probe,
 	.create = kvm_create,
 	.start_core = core_start,

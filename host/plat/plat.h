@@ -61,6 +61,19 @@ extern const struct plat plat_kvm;
 extern const struct plat plat_metal;
 
 /*
+ * kvm_hardware - is this a KVM on the CPU's own virtualization, as far as can
+ * be told without asking it? Else it is based on paging, or there is none.
+ */
+bool kvm_hardware(void);
+
+/*
+ * kvm_ask - make a virtual machine, and see: 1 if it is hardware's, 0 if it is
+ * based on paging (PVM). Or -errno, *why as with probe. For a process that is
+ * no owner.
+ */
+int kvm_ask(const char **why);
+
+/*
  * signals_take - all signals of this process go to handler, on whatever thread
  * they arrive; restorer is its SA_RESTORER. Those of the CPU's exceptions are
  * not blocked meanwhile if upcalls is set. Signals ignored so far are noted
