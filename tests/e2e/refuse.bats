@@ -128,8 +128,25 @@ foreign() {
 
 @test "platforms that are not there: 125" {
 	fails 125 "--plat xen: no such platform" --plat xen true
-	fails 125 "--plat kvm: not in this version" --plat kvm true
 	fails 125 "--offload maybe: no such way" --offload maybe true
+}
+
+@test "kvm that is missing, another's, or something else: 125, and which" {
+	unshare -m true 2>/dev/null || skip "no mount namespaces here"
+	in_mounts() { # SCRIPT, then PROGRAM
+		run unshare -m sh -c "$1; exec \"$AZALEA\" run --plat kvm true"
+		[ "$status" -eq 125 ]
+	}
+	in_mounts "mount -t tmpfs none /dev"
+	[[ "$output" == *"--plat kvm: /dev/kvm: No such file"* ]]
+	[ -e /dev/kvm ] || skip "no /dev/kvm here"
+	in_mounts "mount --bind /dev/null /dev/kvm"
+	[[ "$output" == *"/dev/kvm: not the API of KVM"* ]]
+	command -v setpriv >/dev/null || skip "no setpriv here"
+	[ "$(id -u)" -eq 0 ] || skip "not root"
+	run setpriv --reuid 65534 --clear-groups "$AZALEA" run --plat kvm true
+	[ "$status" -eq 125 ]
+	[[ "$output" == *"/dev/kvm: Permission denied: join the group"* ]]
 }
 
 @test "metal without its module: 125, and how to have it" {

@@ -143,11 +143,11 @@ sockets() {
 	run "$AZALEA" info
 	[ "$status" -eq 0 ]
 	grep -E '^pico +yes' <<<"$output"
-	grep -E '^kvm +no +not in this version' <<<"$output"
+	grep -E '^kvm +(yes +virtual machines|no +/dev/kvm)' <<<"$output"
 	grep -E '^metal +no ' <<<"$output"
-	grep -F 'auto chooses pico: ' <<<"$output"
+	grep -E 'auto chooses (pico|kvm): ' <<<"$output"
 	"$AZALEA" info -o json | json 'o.platforms.pico.available and
-		o.auto == "pico" and o.features.user_dispatch.available'
+		o.auto in ("pico", "kvm") and o.features.user_dispatch.available'
 	[ "$("$AZALEA" info -o json | json o.machine.cores)" -eq "$(nproc)" ]
 }
 
