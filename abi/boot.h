@@ -35,6 +35,9 @@
 #define AZ_BOOT_XINUSE       (1U << 7) /* xgetbv tells what is in use */
 #define AZ_BOOT_STRICT_UNMAP (1U << 8) /* each munmap is one of the host's */
 #define AZ_BOOT_NOPATCH      (1U << 9) /* leave call sites as they are */
+/* For the owner of the next program: see plat_instance. */
+#define AZ_BOOT_CPUS_GIVEN (1U << 10)
+#define AZ_BOOT_CHILD      (1U << 11)
 /* Private memory may be that of a snapshot's file: dropped, it is not zero. */
 #define AZ_BOOT_RESTORED (1U << 16)
 
@@ -42,11 +45,11 @@
 _Static_assert((AZ_BOOT_STRACE ^ AZ_BOOT_TSC ^ AZ_BOOT_FSGSBASE ^
 		AZ_BOOT_SECURE ^ AZ_BOOT_XSAVE ^ AZ_BOOT_XSAVEC ^
 		AZ_BOOT_XINUSE ^ AZ_BOOT_STRICT_UNMAP ^ AZ_BOOT_NOPATCH ^
-		AZ_BOOT_RESTORED) == AZ_BOOT_STRACE + AZ_BOOT_TSC +
-					 AZ_BOOT_FSGSBASE + AZ_BOOT_SECURE +
-					 AZ_BOOT_XSAVE + AZ_BOOT_XSAVEC +
-					 AZ_BOOT_XINUSE + AZ_BOOT_STRICT_UNMAP +
-					 AZ_BOOT_NOPATCH + AZ_BOOT_RESTORED,
+		AZ_BOOT_CPUS_GIVEN ^ AZ_BOOT_CHILD ^ AZ_BOOT_RESTORED) ==
+		   AZ_BOOT_STRACE + AZ_BOOT_TSC + AZ_BOOT_FSGSBASE +
+		       AZ_BOOT_SECURE + AZ_BOOT_XSAVE + AZ_BOOT_XSAVEC +
+		       AZ_BOOT_XINUSE + AZ_BOOT_STRICT_UNMAP + AZ_BOOT_NOPATCH +
+		       AZ_BOOT_CPUS_GIVEN + AZ_BOOT_CHILD + AZ_BOOT_RESTORED,
 	       "flags");
 
 /* az_boot.snap_ready */

@@ -53,11 +53,32 @@ struct azm_page {
 		int64_t result;
 	} call;
 	int32_t exit_status; /* as wait4 encodes it */
+	/*
+	 * The core's thread, beside a call's result: the signal that the call
+	 * raised, if the core is a child of vfork's; and, when that child has
+	 * become another program or ended, its pid. From then on calls fail, but
+	 * for those about the memory that both have, until the unikernel goes on
+	 * as the parent and clears it.
+	 */
+	uint32_t raised, over;
 	uint32_t pad;
 	/* kvm.h: of a monitor call, which has no registers there. */
 	uint64_t arg, value;
 	struct az_clocks clocks;
 };
+
+/*
+ * The calls that the core's thread makes are those that come by a ring, and
+ * three for it alone:
+ *
+ *	clone		flags, address of a pid, or 0: with CLONE_VM and
+ *			CLONE_VFORK. A process that shares the memory is this
+ *			core's thread from then on, and the result 0; or -errno.
+ *	execveat	descriptor of the program, two counts, address of as many
+ *			pointers and a null each: the owner executes itself,
+ *			with these arguments and environment. Returns -errno.
+ *	exit_group	status as wait4 encodes it: the end of a child of vfork's
+ */
 
 /* --- monitor calls: %rax number, %rdi argument; result in %rax ------------ */
 

@@ -189,9 +189,12 @@ long mon_direct_now(uint32_t nr, const uint64_t arg[6]);
 /*
  * mon_vfork - a process that shares this one's memory goes on as this core,
  * with its stack at sp: sys/vfork.h:vfork_arrived. Returns its pid when it has
- * left the memory, or -errno. flags, ptid: as clone(2). Only if mon_direct_ok.
+ * left the memory, or -errno. flags, ptid: as clone(2). Meanwhile mon_direct
+ * and mon_direct_now are calls of that process's, on every platform.
+ * mon_vfork_over - 1 where the core itself must see that it has left.
  */
 long mon_vfork(uint64_t flags, void *sp, uint64_t ptid);
+int mon_vfork_over(void);
 
 /*
  * mon_patch - write n bytes of program text, which the program itself may not
@@ -210,7 +213,7 @@ int mon_sync_cores(void);
 void mon_set_fs(uint64_t base);
 uint64_t mon_get_fs(void);
 
-/* mon_signal_raised - a signal that mon_direct raised on this core, or 0. */
+/* mon_signal_raised - a signal that the last mon_direct raised, or 0. */
 uint32_t mon_signal_raised(void);
 
 /* mon_core_init - first thing on every core; sets up %gs. */

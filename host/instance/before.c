@@ -100,7 +100,7 @@ bool before_config(struct instance_config *cfg, char **argv)
 		.offload = state.offload,
 		.flags = state.flags,
 		.ncores = state.ncores,
-		.cpus_given = true,
+		.cpus_given = state.flags & AZ_BOOT_CPUS_GIVEN,
 		.mem_bytes = state.mem_bytes,
 		.exe_fd = state.exe_fd,
 		.exe_path = exe_path,

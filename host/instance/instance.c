@@ -40,6 +40,7 @@
 #include "offload/worker.h"
 #include "patch/hits.h"
 #include "plat/plat.h"
+#include "plat/process.h"
 #include "ring.h"
 #include "sandbox/sandbox.h"
 #include "snapshot/snapshot.h"
@@ -347,6 +348,8 @@ static void boot_fill(const struct instance_config *cfg)
 	BOOT->ncores = cfg->ncores;
 	BOOT->offload = cfg->offload;
 	BOOT->flags = cfg->flags;
+	if (self.cpus_given)
+		BOOT->flags |= AZ_BOOT_CPUS_GIVEN;
 	BOOT->mem_bytes = cfg->mem_bytes;
 	BOOT->exe_fd = cfg->exe_fd;
 	BOOT->exe_offset = cfg->exe_offset;
@@ -570,7 +573,10 @@ static int fds_hide(const struct instance_config *cfg)
 	if (!err)
 		err = fd_hide(&mem_fd);
 	BOOT->mem_fd = mem_fd;
-	return err ? err : owner_open();
+	if (!err)
+		err = owner_open();
+	process_init(owner_fd, trace_fd);
+	return err;
 }
 
 /* --- signals --- */
@@ -666,10 +672,11 @@ static void boot_reset(void)
 
 /*
  * A child on metal takes cores that are free, or else goes on as pico, as does
- * one that can have no virtual machine: see child_start. Its cores stand on the
- * CPUs that Linux has, then.
+ * one that can have no virtual machine: see first_core. So does a program that
+ * another has become: it cannot go back. Its cores stand on the CPUs that Linux
+ * has, then.
  */
-static int child_pico(void)
+static int go_on_as_pico(void)
 {
 	const char *why;
 	cpu_set_t all;
@@ -695,22 +702,24 @@ static int child_plat(void)
 	int err;
 
 	self.child = true;
+	BOOT->flags |= AZ_BOOT_CHILD;
+	process_init(owner_fd, trace_fd);
 	if (plat == &plat_pico)
 		return 0;
 	err = plat->create(&self, &why);
 	if (!err)
 		err = plat_fds_hide();
-	return err ? child_pico() : 0;
+	return err ? go_on_as_pico() : 0;
 }
 
-/* Its first core: on metal, if one is free. */
-static int child_start(void)
+/* The first core of what must go on: on metal, if one is free. */
+static int first_core(void)
 {
 	const char *why;
 	int err = plat->start_core(0, &why);
 
 	if (err && plat != &plat_pico) {
-		err = child_pico();
+		err = go_on_as_pico();
 		if (err)
 			return err;
 		fds_fill();
@@ -788,7 +797,7 @@ static int become_child(void)
 	if (err)
 		return err;
 	fds_fill();
-	return child_start();
+	return first_core();
 }
 
 static void serve_fork(void)
@@ -935,6 +944,7 @@ static void self_fill(const struct instance_config *cfg)
 	self.hide_fd = fd_hide_late;
 	self.ncores = cfg->ncores;
 	self.cpus_given = cfg->cpus_given;
+	self.child = cfg->flags & AZ_BOOT_CHILD;
 	memcpy(self.host_cpu, cfg->host_cpu, sizeof(self.host_cpu));
 }
 
@@ -956,20 +966,20 @@ static void await_debugger(int fd)
 	close(fd);
 }
 
-/* Core 0, last of all. */
-static int start_first(bool confined, const char **what, const char **why)
+/* Core 0, last of all. again: this process has had a program before. */
+static int start_first(bool again, const char **what, const char **why)
 {
 	int err;
 
 	*what = "cannot install the seccomp filter";
-	err = confined ? 0 : sandbox_enter();
+	err = again ? 0 : sandbox_enter();
 	if (err)
 		return err;
 	if (!self.resume)
 		BOOT->want_cores = 1;
 	sample_time(&BOOT->time[1]);
 	*what = "cannot start core 0";
-	err = plat->start_core(0, why);
+	err = again ? first_core() : plat->start_core(0, why);
 	if (!err && plat == &plat_metal)
 		cpus_tell();
 	return err;
@@ -1052,6 +1062,8 @@ static int start(const struct instance_config *cfg, const sigset_t *blocked,
 	mem_open();
 	*what = "cannot create it";
 	err = plat->create(&self, why);
+	if (err && cfg->before && plat != &plat_pico)
+		err = go_on_as_pico();
 	if (err)
 		return err;
 	*what = "cannot hide its descriptors";
@@ -1059,6 +1071,7 @@ static int start(const struct instance_config *cfg, const sigset_t *blocked,
 	if (err)
 		return err;
 	registry_describe(&info, cfg);
+	info.plat = plat->id;
 	*what = "cannot check calls";
 	err = check_init(BOOT, NULL);
 	if (err)

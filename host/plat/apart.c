@@ -16,6 +16,7 @@
 #include "lib/error.h"
 #include "offload/check.h"
 #include "offload/creds.h"
+#include "plat/process.h"
 
 #define STACK_SIZE 0x20000
 
@@ -29,6 +30,12 @@ struct starting {
 
 static struct plat_instance *instance;
 static const struct apart *how;
+
+/* Who stands for each core; written by that thread. */
+static struct {
+	pid_t tgid, tid;
+	bool calling; /* in apart_call */
+} stands[AZ_MAX_CORES];
 
 /* Of this thread: is it a core's, and what are its credentials? */
 static __thread bool is_core;
@@ -48,7 +55,9 @@ static void on_signal(int sig, siginfo_t *si, void *context)
 {
 	int saved = errno;
 
-	if (is_core) {
+	if (process_signal(sig)) {
+		/* a call of this thread's raised it */
+	} else if (is_core) {
 		creds_follow(&creds_has);
 		if (how->kicked)
 			how->kicked(core_index, si);
@@ -66,7 +75,8 @@ int apart_create(struct plat_instance *p, const struct apart *with)
 			    false);
 }
 
-void apart_call(uint32_t core)
+/* A call as those by a ring. */
+static void plain_call(uint32_t core)
 {
 	struct azm_page *page = apart_page(core);
 	struct az_call in = { .nr = (uint32_t)page->call.nr,
@@ -83,6 +93,32 @@ void apart_call(uint32_t core)
 	page->call.result = r;
 }
 
+void apart_call(uint32_t core)
+{
+	stands[core].calling = true;
+	(void)process_raised();
+	if (!process_call(core, how))
+		plain_call(core);
+	apart_page(core)->raised = process_raised();
+	/* The answer is there before this: the other side is process.c. */
+	__atomic_store_n(&stands[core].calling, false, __ATOMIC_RELEASE);
+}
+
+bool apart_stand(uint32_t core, bool calling)
+{
+	bool was = stands[core].calling;
+
+	stands[core].tgid = getpid();
+	stands[core].tid = (pid_t)syscall(SYS_gettid);
+	stands[core].calling = calling;
+	return was;
+}
+
+void apart_signal(uint32_t core)
+{
+	syscall(SYS_tgkill, stands[core].tgid, stands[core].tid, AZ_SIG_KICK);
+}
+
 static void end_by_signal(int sig)
 {
 	struct {
@@ -95,17 +131,22 @@ static void end_by_signal(int sig)
 	syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8);
 }
 
-_Noreturn void apart_end(uint32_t core, int status)
+_Noreturn void apart_die(int status)
 {
 	int sig = status & 0x7f;
 
-	if (how->ending)
-		how->ending(core);
 	if (sig > 0 && sig <= 64)
 		end_by_signal(sig);
 	/* Not deadly here, as for pid 1 of a namespace, or no signal. */
 	for (;;)
 		syscall(SYS_exit_group, sig ? 128 + sig : status >> 8 & 0xff);
+}
+
+_Noreturn void apart_end(uint32_t core, int status)
+{
+	if (how->ending)
+		how->ending(core);
+	apart_die(status);
 }
 
 _Noreturn void apart_lost(uint32_t core, const char *why)
@@ -134,6 +175,7 @@ static void *core_main(void *arg)
 	int err;
 
 	thread_settle(core);
+	(void)apart_stand(core, false);
 	plat_core(core)->host_tid = (uint32_t)syscall(SYS_gettid);
 	err = s->err = how->begin(core, &s->why);
 	sem_post(&s->done); /* s is gone */

@@ -29,6 +29,13 @@ struct apart {
 	void (*kicked)(uint32_t core, const siginfo_t *si);
 	/* ending - the process is about to end, from core. May be NULL. */
 	void (*ending)(uint32_t core);
+	/* kick - kick_core of the platform. */
+	void (*kick)(uint32_t core);
+	/*
+	 * resume - the process that stood for the core in this thread's place
+	 * has gone, and may have left something half done. May be NULL.
+	 */
+	void (*resume)(uint32_t core);
 };
 
 /*
@@ -52,8 +59,19 @@ static inline struct azm_page *apart_page(uint32_t i)
  */
 void apart_call(uint32_t core);
 
+/*
+ * apart_stand - this thread stands for core from now on: core's own, or for a
+ * while a child of vfork (process.h); in a call of the core's, or not. Was the
+ * one before?
+ * apart_signal - send AZ_SIG_KICK to whoever does.
+ */
+bool apart_stand(uint32_t core, bool calling);
+void apart_signal(uint32_t core);
+
 /* apart_end - core ends the process, as its program did: see wait4(2). */
 _Noreturn void apart_end(uint32_t core, int status);
+/* apart_die - the same for a process that only stands for a core. */
+_Noreturn void apart_die(int status);
 
 /* apart_lost - core ends without its program's doing, and all with it. */
 _Noreturn void apart_lost(uint32_t core, const char *why);

@@ -32,6 +32,7 @@
 #include "plat/kvm_pages.h"
 #include "plat/kvm_vm.h"
 #include "plat/plat.h"
+#include "plat/process.h"
 
 #define BOOT    ((struct az_boot *)AZ_BOOT_BASE)
 #define WHY_MAX 200
@@ -310,7 +311,7 @@ static void interrupt(uint32_t i)
 		syscall(SYS_futex, &az->pending,
 			FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0);
 	else
-		syscall(SYS_tgkill, getpid(), az->host_tid, AZ_SIG_KICK);
+		apart_signal(i);
 }
 
 static uint64_t clock_ns(clockid_t id)
@@ -397,6 +398,8 @@ static long remap(const struct checked_call *c)
  */
 static void ending(uint32_t i)
 {
+	if (process_lends())
+		return; /* the memory stays */
 	__atomic_store_n(&the_end, true, __ATOMIC_SEQ_CST);
 	for (uint32_t k = 0; k < instance->ncores; k++)
 		if (k != i && plat_core(k)->host_tid)
@@ -498,13 +501,29 @@ static void failed(uint32_t i)
 	apart_lost(i, text);
 }
 
+/* A child of vfork was killed, perhaps while it handled an exit: do it again. */
+static void resume(uint32_t i)
+{
+	struct core *c = &cores[i];
+
+	__atomic_fetch_sub(&nrunning, 1, __ATOMIC_SEQ_CST);
+	if (!c->handling || c->run->io.port >= 32)
+		return;
+	*regs(i) = c->found;
+	exception(i, c->run->io.port);
+}
+
 static void core_run(uint32_t i)
 {
 	struct kvm_core *c = &kvm_cores[i];
 
 	__atomic_fetch_add(&nrunning, 1, __ATOMIC_SEQ_CST);
 	for (;;) {
-		int r = ioctl(c->fd, KVM_RUN, 0), err = errno;
+		int r, err;
+
+		c->handling = false;
+		r = ioctl(c->fd, KVM_RUN, 0);
+		err = errno;
 
 		if (__atomic_load_n(&the_end, __ATOMIC_SEQ_CST))
 			wait_for_end();
@@ -517,9 +536,11 @@ static void core_run(uint32_t i)
 			apart_lost(i, error_text(err));
 		else if (r)
 			continue;
-		else if (c->run->exit_reason == KVM_EXIT_IO)
+		else if (c->run->exit_reason == KVM_EXIT_IO) {
+			c->found = c->run->s.regs.regs;
+			c->handling = true;
 			io(i);
-		else if (c->run->exit_reason != KVM_EXIT_INTR)
+		} else if (c->run->exit_reason != KVM_EXIT_INTR)
 			failed(i);
 	}
 }
@@ -556,11 +577,15 @@ static int core_start(uint32_t i, const char **why)
 	return err ? err : apart_start(i, why);
 }
 
+static void kvm_kick_core(uint32_t i);
+
 static const struct apart threads = {
 	.begin = core_begin,
 	.run = core_run,
 	.kicked = kicked_in,
 	.ending = ending,
+	.kick = kvm_kick_core,
+	.resume = resume,
 };
 
 static int kvm_create(struct plat_instance *p, const char **why)

@@ -29,7 +29,9 @@ struct kvm_core {
 	bool has_timer;
 	uint64_t fault_addr;
 	uint32_t fault_repeats;
-	bool kick_late; /* after the exception that is due */
+	bool kick_late;        /* after the exception that is due */
+	bool handling;         /* an exit, which began with these registers: */
+	struct kvm_regs found; /* see kvm.c:resume */
 };
 
 extern struct kvm_core kvm_cores[AZ_MAX_CORES];

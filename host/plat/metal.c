@@ -62,10 +62,12 @@ static void numa_balancing_off(void)
 
 static int start_somewhere(uint32_t core, const char **why);
 static void core_run(uint32_t i);
+static void metal_kick_core(uint32_t i);
 
 static const struct apart threads = {
 	.begin = start_somewhere,
 	.run = core_run,
+	.kick = metal_kick_core,
 };
 
 static int metal_create(struct plat_instance *p, const char **why)

@@ -15,10 +15,14 @@
  */
 #include "kvm.h"
 
+#include "calls.h"
 #include "core.h"
 #include "plat/plat.h"
 #include "sched/clock.h"
+#include "sched/sched.h"
+#include "sched/vector.h"
 #include "sys/sys.h"
+#include "sys/vfork.h"
 
 #define USER_END   0x7ffffffff000ULL /* Linux: TASK_SIZE_MAX */
 #define PF_PRESENT 1ULL              /* error code, Intel SDM 3 §4.7 */
@@ -64,6 +68,44 @@ long metal_call(uint32_t nr, const uint64_t arg[6])
 		p->call.arg[i] = arg[i];
 	monitor(AZM_CALL_HOST, 0);
 	return __atomic_load_n(&p->call.result, __ATOMIC_ACQUIRE);
+}
+
+uint32_t metal_signal_raised(void)
+{
+	return page_of(core_self())->raised;
+}
+
+/* --- vfork: the core's thread changes, the core runs on --- */
+
+/*
+ * The child's registers are the core's: so the parent's are kept, by the
+ * child's own struct thread, which is never switched.
+ */
+long metal_vfork(uint64_t flags, uint64_t ptid)
+{
+	struct core *c = core_self();
+	struct thread *v = c->current;
+	const uint64_t a[6] = { flags, ptid };
+	uint64_t fs = metal_get_fs();
+	struct azm_page *p = page_of(c);
+	long r = metal_call(AZ_SYS_clone, a);
+
+	if (r)
+		return r;
+	vector_save(c, v);
+	thread_enter_at(v, vfork_entry);
+	context_switch(&c->vfork->ksp, v->ksp);
+	c->vector_full = 1; /* nobody knows */
+	vector_load(c, v);
+	metal_set_fs(fs);
+	r = p->over;
+	__atomic_store_n(&p->over, 0, __ATOMIC_RELEASE);
+	return r;
+}
+
+bool metal_vfork_over(struct core *c)
+{
+	return __atomic_load_n(&page_of(c)->over, __ATOMIC_ACQUIRE);
 }
 
 /* --- upcalls --- */
@@ -188,7 +230,14 @@ uint64_t metal_get_fs(void)
 
 void metal_exit(int status)
 {
-	page_of(core_self())->exit_status = status;
+	struct core *c = core_self();
+	const uint64_t a[6] = { (uint64_t)(int64_t)status };
+
+	if (c->vfork) {
+		metal_call(AZ_SYS_exit_group, a);
+		vfork_look();
+	}
+	page_of(c)->exit_status = status;
 	for (;;)
 		monitor(AZM_CALL_EXIT, 0);
 }

@@ -94,8 +94,7 @@ int mon_direct_ok(void)
 
 long mon_direct(uint32_t nr, const uint64_t arg[6])
 {
-	AZ_ASSERT(!plat.apart);
-	return pico_call(nr, arg);
+	return plat.apart ? metal_call(nr, arg) : pico_call(nr, arg);
 }
 
 long mon_direct_now(uint32_t nr, const uint64_t arg[6])
@@ -105,7 +104,7 @@ long mon_direct_now(uint32_t nr, const uint64_t arg[6])
 
 uint32_t mon_signal_raised(void)
 {
-	return plat.apart ? 0 : pico_signal_raised();
+	return plat.apart ? metal_signal_raised() : pico_signal_raised();
 }
 
 void mon_halt(uint64_t deadline)
@@ -211,8 +210,13 @@ void mon_relax(void)
 
 long mon_vfork(uint64_t flags, void *sp, uint64_t ptid)
 {
-	AZ_ASSERT(!plat.apart);
-	return pico_vfork(flags, sp, ptid);
+	return plat.apart ? metal_vfork(flags, ptid)
+			  : pico_vfork(flags, sp, ptid);
+}
+
+int mon_vfork_over(void)
+{
+	return plat.apart && metal_vfork_over(core_self());
 }
 
 int mon_patch(uint64_t addr, const uint8_t *bytes, size_t n)

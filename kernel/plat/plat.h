@@ -79,6 +79,9 @@ void metal_timer(uint64_t deadline);
 bool metal_timer_over(struct core *c);
 void metal_interrupt(uint32_t core);                 /* wakes, or upcalls */
 long metal_call(uint32_t nr, const uint64_t arg[6]); /* mon_direct_now */
+uint32_t metal_signal_raised(void);
+long metal_vfork(uint64_t flags, uint64_t ptid);
+bool metal_vfork_over(struct core *c);
 void metal_relax(void);
 int metal_sync_cores(void);
 void metal_set_fs(uint64_t base);

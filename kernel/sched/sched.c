@@ -37,6 +37,7 @@
 #include "sys/offload.h"
 #include "sys/snapshot.h"
 #include "sys/sys.h"
+#include "sys/vfork.h"
 
 /* How long threads that share a core run at a time: 4 ms, as Linux's EEVDF. */
 #define SLICE_NS 4000000ULL
@@ -59,7 +60,6 @@
 #define EAGER_MAX 3U
 #define EAGER     2U /* from here on wake another core at once */
 
-void context_switch(uint64_t *save_sp, uint64_t load_sp);
 void thread_entry(void);
 void sched_arrived(void);
 void exit_work(struct az_frame *frame);
@@ -660,6 +660,7 @@ static struct thread *next_of_queue(struct core *c)
 /* As sched_away, in a child of vfork, which runs no thread but its own. */
 static void wait_alone(struct core *c)
 {
+	struct siginfo kill = { .signo = SIGKILL };
 	struct thread *t = c->current;
 
 	for (;;) {
@@ -675,7 +676,10 @@ static void wait_alone(struct core *c)
 		spin_unlock(&c->rq.lock);
 		if (ready)
 			break;
-		halt(c, next);
+		if (mon_vfork_over()) /* killed */
+			signal_post(t, &kill);
+		else
+			halt(c, next);
 	}
 	t->state = THREAD_RUNNING;
 	look_again(c);
@@ -1003,8 +1007,10 @@ uint64_t sched_look(void)
 
 void exit_work(struct az_frame *frame)
 {
-	uint64_t next = sched_look();
+	uint64_t next;
 
+	vfork_look();
+	next = sched_look();
 	sched_migrate(); /* if sched_setaffinity of another thread said so */
 	share_core(core_self(), next);
 	while (signal_pending())

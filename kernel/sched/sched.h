@@ -116,4 +116,10 @@ void sched_remember(void);
 /* thread_cpu_ns - processor time that t has used. */
 uint64_t thread_cpu_ns(struct thread *t);
 
+/*
+ * context_switch - go on where the stack of load_sp was left; returns when
+ * somebody does the same with *save_sp. Nothing but C's own registers is kept.
+ */
+void context_switch(uint64_t *save_sp, uint64_t load_sp);
+
 #endif

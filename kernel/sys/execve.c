@@ -2,8 +2,8 @@
 /*
  * execve.c - becoming another program.
  *
- * The core itself executes the owner's executable, with the new arguments and
- * environment: Linux ends all other threads, closes what is to be closed on
+ * The core itself, or its thread in the owner, executes the owner's executable,
+ * with the new arguments and environment: Linux ends all other threads, closes what is to be closed on
  * exec, and leaves everything else of the process as it is. What the unikernel
  * keeps instead of Linux goes along in a word of the environment (abi/carry.h).
  * All errors that the caller must see are found first: the program is open and
@@ -63,6 +63,7 @@ struct image {
 	uint64_t word[2 * SCRIPT_DEPTH + 1];
 	uint32_t nwords;
 	uint32_t pad;
+	uint64_t argc, envc; /* pointers in vector, without the null ones */
 	struct az_exec state;
 	struct siginfo pending[AZ_EXEC_PENDING];
 	char env[ENV_ROOM];
@@ -321,6 +322,8 @@ static void state_fill(struct image *im)
 	x->ncores = BOOT->ncores;
 	x->offload = BOOT->offload;
 	x->flags = BOOT->flags;
+	if (core_self()->vfork)
+		x->flags |= AZ_BOOT_CHILD;
 	x->exe_fd = im->fd;
 	x->trace_fd = BOOT->trace_fd;
 	x->mem_bytes = BOOT->mem_bytes;
@@ -371,6 +374,8 @@ static int vectors_fill(struct image *im, uint64_t uargv, uint64_t argc,
 			return -EFAULT;
 		v += argc;
 	}
+	im->argc = (uint64_t)(v - im->vector);
+	im->envc = envc + 1;
 	*v++ = 0;
 	*envp = v;
 	*v++ = (uint64_t)im->env;
@@ -381,6 +386,17 @@ static int vectors_fill(struct image *im, uint64_t uargv, uint64_t argc,
 }
 
 /* --- the step --- */
+
+/* The same, as the core's thread does it: abi/metal.h. */
+static long step_by_thread(const struct image *im)
+{
+	const uint64_t a[6] = { (uint64_t)im->fd, im->argc, im->envc,
+				(uint64_t)im->vector };
+	long r = mon_direct_now(AZ_SYS_execveat, a);
+
+	vfork_look();
+	return r;
+}
 
 /*
  * This thread becomes the owner's main thread: it may run where that may, and
@@ -393,6 +409,8 @@ static long step(const struct image *im, const uint64_t *envp)
 	uint64_t every = ~0ULL, was;
 	long r, n;
 
+	if (!mon_direct_ok())
+		return step_by_thread(im);
 	host_call(AZ_SYS_rt_sigprocmask, SIG_SETMASK, (uint64_t)&every,
 		  (uint64_t)&was, 8, 0, 0);
 	n = host_call(AZ_SYS_sched_getaffinity, 0, sizeof(here), (uint64_t)here,
@@ -450,8 +468,6 @@ static long execute(int dirfd, uint64_t upath, uint64_t uargv, uint64_t uenvp,
 	size_t size;
 	long r;
 
-	if (!mon_direct_ok())
-		return process_refused("execve");
 	v.argc = count(uargv);
 	v.envc = v.argc < 0 ? v.argc : count(uenvp);
 	if (v.envc < 0)

@@ -625,7 +625,7 @@ long host_call(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
 	long r;
 
 	c = core_self();
-	if (mon_direct_ok() || host_better(c))
+	if (mon_direct_ok() || c->vfork || host_better(c))
 		return mon_direct_now(nr, a);
 	/* The ring without a thread: spin, the worker is bound to answer. */
 	while (!c->nfree)

@@ -83,6 +83,15 @@ void vfork_arrived(void)
 		mon_set_fs(v->fs);
 }
 
+void vfork_look(void)
+{
+	struct vfork *vf = core_self()->vfork;
+	uint64_t left;
+
+	if (vf && mon_vfork_over())
+		context_switch(&left, vf->ksp);
+}
+
 /* The core belongs to v now, and to none other. */
 static void lend(struct core *c, struct vfork *vf)
 {
@@ -133,12 +142,6 @@ long process_vfork(const struct clone_args *ca)
 	struct thread *v;
 	long pid;
 
-	if (!mon_direct_ok()) { /* a copy must do */
-		struct clone_args fork = *ca;
-
-		fork.flags &= ~(uint64_t)(CLONE_VM | CLONE_VFORK);
-		return process_fork(&fork);
-	}
 	if (ca->flags & ~(uint64_t)(BY_LINUX | BY_US))
 		return -EINVAL;
 	if ((ca->flags & (CLONE_PARENT_SETTID | CLONE_PIDFD)) &&

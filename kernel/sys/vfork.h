@@ -14,6 +14,7 @@ struct vfork {
 	const struct clone_args *args;
 	void *room; /* memory that its execve took, or NULL */
 	size_t size;
+	uint64_t ksp; /* of its parent, unless the core is a thread's */
 };
 
 /*
@@ -23,7 +24,17 @@ struct vfork {
  */
 long process_vfork(const struct clone_args *ca);
 
-/* vfork_arrived - the child's first step, on its own kernel stack. */
+/*
+ * vfork_look - does not return if the child that has this core has left: its
+ * parent goes on. Not to be called with locks.
+ */
+void vfork_look(void);
+
+/*
+ * vfork_arrived - the child's first step, on its own kernel stack.
+ * vfork_entry - that and the way to the program, in assembly.
+ */
 void vfork_arrived(void);
+void vfork_entry(void);
 
 #endif

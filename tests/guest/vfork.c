@@ -121,6 +121,93 @@ static int do_pipe(void *arg)
 	return !(read(fd[0], &c, 1) == 1 && c == 'x');
 }
 
+static unsigned int mxcsr(void)
+{
+	unsigned int v;
+
+	__asm__ volatile("stmxcsr %0" : "=m"(v));
+	return v;
+}
+
+static int do_round(void *arg)
+{
+	unsigned int v = mxcsr() ^ 0x6000; /* how it rounds */
+
+	(void)arg;
+	__asm__ volatile("ldmxcsr %0" ::"m"(v));
+	return 0;
+}
+
+/* Says who it is, and does something for ever. */
+struct victim {
+	int tell[2], never[2];
+	void (*what)(struct victim *v);
+};
+
+static void spin(struct victim *v)
+{
+	(void)v;
+	for (;;)
+		__asm__ volatile("");
+}
+
+static void read_nothing(struct victim *v)
+{
+	char c;
+
+	(void)!read(v->never[0], &c, 1);
+}
+
+static void sleep_long(struct victim *v)
+{
+	struct timespec ts = { 1000, 0 };
+
+	(void)v;
+	nanosleep(&ts, NULL);
+}
+
+static void call_always(struct victim *v)
+{
+	for (;;)
+		(void)fcntl(v->tell[0], F_GETFD);
+}
+
+static int do_wait(void *arg)
+{
+	struct victim *v = arg;
+	pid_t pid = getpid();
+
+	if (write(v->tell[1], &pid, sizeof(pid)) == sizeof(pid))
+		v->what(v);
+	return 3;
+}
+
+/* How a child of vfork ends that another process kills. */
+static int killed(void (*what)(struct victim *v))
+{
+	struct timespec ts = { 0, 5000000 };
+	struct victim v = { .what = what };
+	pid_t killer, pid;
+	int status;
+
+	MUST(pipe(v.tell) == 0 && pipe(v.never) == 0);
+	killer = fork();
+	MUST(killer >= 0);
+	if (killer == 0) {
+		if (read(v.tell[0], &pid, sizeof(pid)) != sizeof(pid))
+			_exit(1);
+		nanosleep(&ts, NULL); /* it is most likely there */
+		_exit(kill(pid, SIGKILL) != 0);
+	}
+	status = in_vfork(do_wait, &v, 0);
+	MUST(wait_for(killer) == 0);
+	for (int i = 0; i < 2; i++) {
+		close(v.tell[i]);
+		close(v.never[i]);
+	}
+	return status;
+}
+
 static int do_map(void *arg)
 {
 	char *p = mmap(NULL, 0x400000, PROT_READ | PROT_WRITE,
@@ -192,6 +279,14 @@ static void check_sharing(void)
 	IS(WTERMSIG(in_vfork(do_die, (void *)8, 0)), SIGSEGV,
 	   "it dies of a fault");
 	IS(WTERMSIG(in_vfork(do_killed, NULL, 0)), SIGKILL, "it is killed");
+	IS(killed(spin), SIGKILL, "by another, while it computes");
+	IS(killed(call_always), SIGKILL, "or calls");
+	IS(killed(read_nothing), SIGKILL, "or waits for input");
+	IS(killed(sleep_long), SIGKILL, "or for a time");
+	v = (int)mxcsr();
+	IS(in_vfork(do_round, NULL, 0), 0, "it rounds");
+	IS(mxcsr(), v, "not its parent");
+	v = SIGHUP;
 	IS(in_vfork(do_sleep, &v, 0), 0, "it sleeps");
 	IS(shared, v, "and its parent with it");
 	MUST(pipe(p) == 0 && write(p[1], "x", 1) == 1);
