@@ -504,7 +504,7 @@ static void failed(uint32_t i)
 /* A child of vfork was killed, perhaps while it handled an exit: do it again. */
 static void resume(uint32_t i)
 {
-	struct core *c = &cores[i];
+	struct kvm_core *c = &kvm_cores[i];
 
 	__atomic_fetch_sub(&nrunning, 1, __ATOMIC_SEQ_CST);
 	if (!c->handling || c->run->io.port >= 32)
