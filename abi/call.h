@@ -11,6 +11,10 @@
  *				another macro: it has commas)
  *	AZ_LOCAL_CALLS(X)	X(nr, name) for those of class local
  *	AZ_NR_CALLS		one more than the highest number
+ *	AZ_POLICIES(X)		X(AZ_POLICY_<name>, "name", "text") for the
+ *				classes that a user can deny
+ *	AZ_POLICY_CALLS(X)	X(nr, name, mask) for each call that is of one
+ *				or, by its arguments, of several
  *
  * Dispatch (kernel/sys/dispatch.c), argument checks (host/offload/check.c),
  * tracing (kernel/sys/strace.c), the seccomp filter and docs/syscalls.md all

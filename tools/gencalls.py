@@ -134,10 +134,27 @@ class Arg:
                 f"{int(self.null_ok)}, {self.size})")
 
 
+def policy_id(name):
+    """The name of a policy in C."""
+    return "AZ_POLICY_" + name.upper().replace("-", "_")
+
+
+def policy_read(line, policies):
+    """A line that defines a policy: name and text."""
+    name, *text = line[1:].split(None, 1)
+    if not re.fullmatch(r"[a-z]+(-[a-z]+)*", name) or not text:
+        raise TableError("want: @POLICY TEXT")
+    if name in policies:
+        raise TableError(f"policy '@{name}' twice")
+    if len(policies) == 32:
+        raise TableError("more than 32 policies")
+    policies[name] = text[0]
+
+
 class Call:
     """One line of the table."""
 
-    def __init__(self, line):
+    def __init__(self, line, policies):
         words = line.split()
         if len(words) < 3:
             raise TableError("want: NR NAME CLASS[,ATTR...] [ARG:KIND ...]")
@@ -146,8 +163,11 @@ class Call:
         if not re.fullmatch(r"_?[a-z][a-z0-9_]*", words[1]):
             raise TableError(f"'{words[1]}' is not a name of a call")
         self.nr, self.name = int(words[0]), words[1]
-        self.cls, *self.attrs = words[2].split(",")
+        self.cls, *attrs = words[2].split(",")
+        self.attrs = [a for a in attrs if not a.startswith("@")]
+        self.policies = [a[1:] for a in attrs if a.startswith("@")]
         self.check_class()
+        self.check_policies(policies)
         if len(words) > 9:
             raise TableError("more than six arguments")
         self.args = [Arg(w) for w in words[3:]]
@@ -174,6 +194,21 @@ class Call:
         if "norestart" in self.attrs and "block" not in self.attrs:
             raise TableError("attribute norestart needs block")
 
+    def check_policies(self, policies):
+        """Those that the call is of must exist, and be worth a word."""
+        for name in self.policies:
+            if name not in policies:
+                raise TableError(f"unknown policy '@{name}'")
+            if self.policies.count(name) > 1:
+                raise TableError(f"policy '@{name}' twice")
+            if self.cls in ("deny", "nosys"):
+                raise TableError(f"class {self.cls} has no policy")
+
+    def policy_c(self):
+        """One line of AZ_POLICY_CALLS."""
+        mask = " | ".join(f"1U << {policy_id(p)}" for p in self.policies)
+        return f"\tX({self.nr}, {self.name}, {mask})"
+
     def c(self):
         """One line of AZ_CALLS."""
         names = list(self.attrs)
@@ -188,15 +223,18 @@ class Call:
 
 
 def table_read(path):
-    """All calls of the table, in the order of their numbers."""
-    calls, seen, bad = [], {}, 0
+    """All calls of the table, by number, and its policies: {name: text}."""
+    calls, policies, seen, bad = [], {}, {}, 0
     with open(path, encoding="ascii") as f:
         for lineno, line in enumerate(f, 1):
             line = line.split("#", 1)[0].strip()
             if not line:
                 continue
             try:
-                call = Call(line)
+                if line.startswith("@"):
+                    policy_read(line, policies)
+                    continue
+                call = Call(line, policies)
                 for key in (call.nr, call.name):
                     if key in seen:
                         raise TableError(f"{key} is on line {seen[key]} too")
@@ -212,10 +250,10 @@ def table_read(path):
         bad = 1
     if bad:
         sys.exit(1)
-    return calls
+    return calls, policies
 
 
-def header(calls, out):
+def header(calls, policies, out):
     """calls.h, see abi/call.h."""
     def emit(text=""):
         print(text, file=out)
@@ -234,6 +272,14 @@ def header(calls, out):
     emit("\n#define AZ_LOCAL_CALLS(X) \\")
     emit(" \\\n".join(f"\tX({c.nr}, {c.name})" for c in calls
                       if c.cls == "local"))
+    emit("\n#define AZ_POLICIES(X) \\")
+    emit(" \\\n".join(f'\tX({policy_id(name)}, "{name}", "{text}")'
+                      for name, text in policies.items()))
+    emit("\n#define AZ_POLICY_CALLS(X) \\")
+    emit(" \\\n".join(c.policy_c() for c in calls if c.policies))
+    emit()
+    for i, name in enumerate(policies):
+        emit(f"#define {policy_id(name)} {i}")
     emit("\n#ifdef AZ_KERNEL")
     for c in calls:
         if c.cls == "local":
@@ -262,7 +308,11 @@ NOTES = """\
 Notes: *block*, may block without bound; *norestart*, EINTR after a signal
 handler even with SA_RESTART; *sigpipe*, may raise SIGPIPE or SIGXFSZ; *creds*,
 made on every thread of the owner. Numbers that are not listed give ENOSYS.
-"""
+*@POLICY*: what `azalea run --deny` calls a class of calls; of several it is
+one, by the call's arguments.
+
+| policy | what such calls do |
+|---|---|"""
 
 
 def call_class(call):
@@ -270,7 +320,7 @@ def call_class(call):
     return "local+host" if "host" in call.attrs else call.cls
 
 
-def markdown(calls, out):
+def markdown(calls, policies, out):
     """docs/syscalls.md."""
     print(INTRO, file=out)
     for cls, text in MEANING.items():
@@ -278,11 +328,14 @@ def markdown(calls, out):
         print(f"| {cls} | {text} | {count} |", file=out)
     print(f"| | total | {len(calls)} |\n", file=out)
     print(NOTES, file=out)
-    print("| nr | call | class | arguments | notes |\n|---:|---|---|---|---|",
+    for name, text in policies.items():
+        print(f"| @{name} | {text} |", file=out)
+    print("\n| nr | call | class | arguments | notes |\n|---:|---|---|---|---|",
           file=out)
     for c in calls:
         args = ", ".join(a.name for a in c.args)
-        notes = ", ".join(a for a in c.attrs if a != "host")
+        notes = ", ".join([a for a in c.attrs if a != "host"] +
+                          [f"@{p}" for p in c.policies])
         print(f"| {c.nr} | `{c.name}` | {call_class(c)} | {args} | {notes} |",
               file=out)
 
@@ -294,11 +347,11 @@ def main():
     ap.add_argument("--markdown", metavar="OUT")
     ap.add_argument("table")
     args = ap.parse_args()
-    calls = table_read(args.table)
+    calls, policies = table_read(args.table)
     for path, write in ((args.header, header), (args.markdown, markdown)):
         if path:
             with open(path, "w", encoding="ascii") as out:
-                write(calls, out)
+                write(calls, policies, out)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,11 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "calls.h"
 #include "cli/cli.h"
 #include "cli/describe.h"
 #include "cli/from.h"
+#include "cli/policies.h"
 #include "cli/request.h"
 #include "cli/resources.h"
 #include "gdb/launch.h"
@@ -29,13 +31,17 @@
 #include "lib/program.h"
 
 enum run_option {
+	OPT_ALLOW,
 	OPT_CPUS,
 	OPT_CPUSET,
+	OPT_DENY,
 	OPT_DETACH,
 	OPT_ENV,
 	OPT_ENV_FILE,
 	OPT_GDB,
 	OPT_FROM,
+	OPT_ISOLATE,
+	OPT_LOG_DENIED,
 	OPT_LOST,
 	OPT_MEMORY,
 	OPT_NAME,
@@ -43,6 +49,7 @@ enum run_option {
 	OPT_OFFLOAD,
 	OPT_OVERCOMMIT,
 	OPT_PLAT,
+	OPT_POLICY,
 	OPT_RM,
 	OPT_STATS,
 	OPT_STRACE,
@@ -52,11 +59,16 @@ enum run_option {
 };
 
 static const struct option_spec run_options[] = {
+	[OPT_ALLOW] = { 0, "allow", "WORD",
+			"allow a class of calls, or a path: /PATH, or\n"
+			"/PATH:ro for reading only; see azalea-run(1)" },
 	[OPT_CPUS] = { 0, "cpus", "N",
 		       "number of cores; default: all CPUs that this\n"
 		       "process may run on (what nproc says)" },
 	[OPT_CPUSET] = { 0, "cpuset-cpus", "LIST",
 			 "CPUs to take the cores from, as 0-3,8" },
+	[OPT_DENY] = { 0, "deny", "WORD",
+		       "deny a class of calls, or what lies below a path" },
 	[OPT_DETACH] = { 'd', "detach", NULL,
 			 "run in the background and print the name" },
 	[OPT_ENV] = { 'e', "env", "K[=V]",
@@ -69,6 +81,11 @@ static const struct option_spec run_options[] = {
 	[OPT_FROM] = { 0, "from", "FILE",
 		       "go on with the instance that `azalea snapshot` put\n"
 		       "there, instead of a PROGRAM" },
+	[OPT_ISOLATE] = { 0, "isolate", NULL,
+			  "network, IPC, mounts and host name of its own" },
+	[OPT_LOG_DENIED] = { 0, "log-denied", "[FILE]",
+			     "print a line for each call that the policy\n"
+			     "denies, or with =FILE append it there" },
 	[OPT_LOST] = { 0, "lost", "HOW",
 		       "descriptors that a snapshot has lost: close (they\n"
 		       "read as ended connections, default), or refuse" },
@@ -87,6 +104,7 @@ static const struct option_spec run_options[] = {
 	[OPT_PLAT] = { 0, "plat", "PLATFORM",
 		       "pico, kvm, metal, or auto (default): the best that\n"
 		       "this machine can do, see `azalea info`" },
+	[OPT_POLICY] = { 0, "policy", "FILE", "allow and deny as FILE says" },
 	[OPT_RM] = { 0, "rm", NULL,
 		     "with -d: keep nothing when the program has ended" },
 	[OPT_STATS] = { 0, "stats", "FILE",
@@ -105,8 +123,26 @@ struct run_request {
 	const char *text[OPT_COUNT]; /* values of options, last one wins */
 	bool on[OPT_COUNT];
 	struct words env, env_file;
+	struct policy policy;
 	char **argv;
 };
+
+/* Options of the policy, in their order; others are none of this. */
+static int request_confine(int o, const char *value, struct policy *policy)
+{
+	switch (o) {
+	case OPT_ALLOW:
+		return policy_option(policy, true, value);
+	case OPT_DENY:
+		return policy_option(policy, false, value);
+	case OPT_POLICY:
+		return policy_file(policy, value);
+	case OPT_LOG_DENIED:
+		return policy_log(policy, value);
+	default:
+		return 0;
+	}
+}
 
 static int request_parse(struct option_parser *p, struct run_request *rq)
 {
@@ -119,6 +155,8 @@ static int request_parse(struct option_parser *p, struct run_request *rq)
 			status = words_append(&rq->env, p->value);
 		else if (o == OPT_ENV_FILE)
 			status = words_append(&rq->env_file, p->value);
+		else
+			status = request_confine(o, p->value, &rq->policy);
 	}
 	if (!status)
 		status = options_end(p, o);
@@ -252,8 +290,7 @@ static int run_debugged(const char *where, struct instance_config *cfg)
 }
 
 /* What needs no look at the machine. */
-static int request_check(const struct run_request *rq,
-			 struct instance_config *cfg)
+static int request_check(struct run_request *rq, struct instance_config *cfg)
 {
 	int status;
 
@@ -267,7 +304,11 @@ static int request_check(const struct run_request *rq,
 	if (rq->on[OPT_STRICT_UNMAP])
 		cfg->flags |= AZ_BOOT_STRICT_UNMAP;
 	request_patch(rq->on[OPT_NO_PATCH], cfg);
-	status = request_plat(rq->text[OPT_PLAT], cfg);
+	if (rq->on[OPT_ISOLATE])
+		rq->policy.isolate = true;
+	status = policy_settle(&rq->policy, cfg);
+	if (!status)
+		status = request_plat(rq->text[OPT_PLAT], cfg);
 	if (!status)
 		status = request_offload(rq->text[OPT_OFFLOAD], cfg);
 	return status;
@@ -306,7 +347,7 @@ static int from_check(const struct run_request *rq, struct snapshot *s,
 	return 0;
 }
 
-static int run_from(const struct run_request *rq, struct instance_config *cfg)
+static int run_from(struct run_request *rq, struct instance_config *cfg)
 {
 	static struct snapshot s;
 	int status = request_check(rq, cfg);
@@ -356,8 +397,12 @@ static int cmd_run(struct option_parser *p)
 		status = request_name(rq.text[OPT_NAME], &cfg);
 	if (status)
 		return status;
+	status = policy_program(&rq.policy, program.path, program.interp);
+	if (status)
+		return status;
 	cfg.exe_fd = program.fd;
 	cfg.exe_path = program.path;
+	cfg.interp = program.interp;
 	cfg.exec_fn = program.exec_fn;
 	cfg.argv = program.argv;
 	if (rq.text[OPT_GDB])
@@ -365,16 +410,22 @@ static int cmd_run(struct option_parser *p)
 	return status ? status : run_start(&rq, &cfg);
 }
 
+#define CLASS_LINE(id, name, text) "  " name ": " text "\n"
+
 const struct verb verb_run = {
 	.name = "run",
 	.operands = "[--] PROGRAM [ARG...] | --from FILE",
 	.summary = "Run a program on a unikernel of its own",
 	.options = run_options,
-	.notes = "Everything else is inherited: stdin, stdout, stderr, "
-		 "working directory, umask,\nlimits, environment. Signals "
-		 "reach the program.\n\n"
-		 "Exit status: that of the program, or 128 + the signal that "
-		 "ended it; 125 if\nazalea failed, 126 if the program cannot "
-		 "be executed, 127 if it is not there.",
+	.notes =
+	    "Everything else is inherited: stdin, stdout, stderr, "
+	    "working directory, umask,\nlimits, environment. Signals "
+	    "reach the program.\n\n"
+	    "Classes of calls, for --allow and --deny, all of them by the "
+	    "word all:\n" AZ_POLICIES(
+		CLASS_LINE) "\n"
+			    "Exit status: that of the program, or 128 + the signal that "
+			    "ended it; 125 if\nazalea failed, 126 if the program cannot "
+			    "be executed, 127 if it is not there.",
 	.run = cmd_run,
 };

@@ -42,6 +42,7 @@
 #include "plat/plat.h"
 #include "plat/process.h"
 #include "ring.h"
+#include "sandbox/confine.h"
 #include "sandbox/sandbox.h"
 #include "snapshot/snapshot.h"
 #include "stats.h"
@@ -966,15 +967,37 @@ static void await_debugger(int fd)
 	close(fd);
 }
 
+/* What a policy needs while there is one thread, and all is allowed. */
+static int confine_begin(const struct instance_config *cfg, const char **what,
+			 const char **why)
+{
+	const char *const keep[] = { cfg->exe_path, cfg->exec_fn, cfg->interp,
+				     NULL };
+
+	*what = "cannot be confined";
+	return cfg->policy ? confine_prepare(cfg->policy, keep, why) : 0;
+}
+
+/* For ever, and for all that the program may become. */
+static int confine(const struct instance_config *cfg, const char **what)
+{
+	int err = 0;
+
+	if (cfg->before)
+		return 0; /* it is in force */
+	if (cfg->policy)
+		err = confine_enter(cfg->policy, what);
+	if (err)
+		return err;
+	*what = "cannot install the seccomp filter";
+	return sandbox_enter();
+}
+
 /* Core 0, last of all. again: this process has had a program before. */
 static int start_first(bool again, const char **what, const char **why)
 {
 	int err;
 
-	*what = "cannot install the seccomp filter";
-	err = again ? 0 : sandbox_enter();
-	if (err)
-		return err;
 	if (!self.resume)
 		BOOT->want_cores = 1;
 	sample_time(&BOOT->time[1]);
@@ -1058,6 +1081,9 @@ static int start(const struct instance_config *cfg, const sigset_t *blocked,
 	if (err)
 		return err;
 	BOOT->time[0] = first;
+	err = confine_begin(cfg, what, why);
+	if (err)
+		return err;
 	BOOT->owner_signal = (uint64_t)owner_signal;
 	mem_open();
 	*what = "cannot create it";
@@ -1085,7 +1111,8 @@ static int start(const struct instance_config *cfg, const sigset_t *blocked,
 	set_comm(cfg->exe_path);
 	if (control_fd >= 0)
 		(void)registry_serve(control_fd, stats_fd, &info);
-	return start_first(cfg->before, what, why);
+	err = confine(cfg, what);
+	return err ? err : start_first(cfg->before, what, why);
 }
 
 int instance_run(const struct instance_config *cfg)

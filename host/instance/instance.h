@@ -10,6 +10,8 @@
 
 #include "layout.h"
 
+struct policy;
+
 struct instance_config {
 	const char *name;
 	uint32_t plat;    /* AZ_PLAT_, 0: not decided yet */
@@ -27,11 +29,13 @@ struct instance_config {
 	uint64_t exe_size;    /* its size, or 0: all of the file */
 	const void *bundle;   /* struct az_bundle at AZ_BUNDLE_BASE, or NULL */
 	const char *exe_path; /* absolute */
+	const char *interp;   /* its loader, or NULL or "" */
 	const char *exec_fn;  /* as execve got it: AT_EXECFN */
 	char *const *argv;
 	char *const *envp;
-	int debug_fd;   /* where a debugger waits for this owner, or 0 */
-	int control_fd; /* listening socket of the registry, or -1 */
+	int debug_fd;          /* where a debugger waits for this owner, or 0 */
+	struct policy *policy; /* what is taken from it, or NULL */
+	int control_fd;        /* listening socket of the registry, or -1 */
 	uint64_t start_mono_ns;
 	/* What the program before has left, and its signals; or NULL. */
 	const struct az_exec *before;

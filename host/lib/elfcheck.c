@@ -143,8 +143,10 @@ static int check_interp(int fd, const Elf64_Phdr *ph,
 	if (n != (ssize_t)ph->p_filesz || path[n - 1] != '\0')
 		return refuse(reason, "does not end its interpreter's name: "
 				      "build it again");
-	if (access(path, R_OK | X_OK) == 0)
+	if (access(path, R_OK | X_OK) == 0) {
+		memcpy(reason, path, strlen(path) + 1);
 		return 0;
+	}
 	if (errno != ENOENT && errno != ENOTDIR)
 		return refuse(reason,
 			      "its interpreter %s cannot be read and "
@@ -180,6 +182,7 @@ static int check_segments(int fd, const Elf64_Phdr *ph, unsigned int n,
 	if (!load)
 		return refuse(reason, "has nothing to load: it was not linked "
 				      "as a program");
+	reason[0] = '\0';
 	return interp ? check_interp(fd, interp, reason) : 0;
 }
 

@@ -24,8 +24,8 @@ int elfcheck_head(const void *head, size_t len, uint64_t size,
 
 /*
  * elfcheck_file - the same for an open file of which head was read, and all
- * of its program headers and its PT_INTERP. 0, -ENOEXEC, or -ENOENT if the
- * interpreter is not there.
+ * of its program headers and its PT_INTERP. 0, and the interpreter's path or ""
+ * in reason; -ENOEXEC, or -ENOENT if the interpreter is not there.
  */
 int elfcheck_file(int fd, const void *head, size_t len, uint64_t size,
 		  char reason[ELFCHECK_REASON_MAX]);

@@ -80,7 +80,7 @@ static int long_option(struct option_parser *p, const char *word)
 	p->on = true;
 	if (!o->value)
 		err = value ? flag_value(p, o, value) : 0;
-	else if (value)
+	else if (value || *o->value == '[')
 		p->value = value;
 	else
 		err = word_value(p, o);

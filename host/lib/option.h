@@ -14,7 +14,8 @@
 struct option_spec {
 	char letter;       /* or 0 */
 	const char *name;  /* without "--"; NULL ends a table */
-	const char *value; /* what help calls the value; NULL: a flag */
+	const char *value; /* what help calls the value; NULL: a flag; "[...]":
+			      may be left out, is given with = only */
 	const char *help;  /* lines after the first are separated by \n */
 };
 

@@ -232,6 +232,8 @@ static int program_accept(const struct candidate *c, const char *path,
 	int err = elfcheck_file(c->fd, c->head, c->head_len, c->size, reason);
 
 	out->fd = c->fd;
+	if (!err)
+		memcpy(out->interp, reason, strlen(reason) + 1);
 	if (err)
 		err = error_fail(err == -ENOENT ? EXIT_NOTFOUND : EXIT_NOEXEC,
 				 "%s: %s", path, reason);

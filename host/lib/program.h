@@ -14,6 +14,7 @@ struct program {
 	int fd;                 /* close-on-exec, read-only */
 	char path[PATH_MAX];    /* of the ELF file: absolute, no links */
 	char exec_fn[PATH_MAX]; /* what execve would have got */
+	char interp[PATH_MAX];  /* what it names as its loader, or "" */
 	char *const *argv;      /* rewritten if it is a script */
 };
 

@@ -284,6 +284,11 @@ int check_call(const struct az_call *in, struct checked_call *out)
 	return err;
 }
 
+const struct az_call_desc *check_desc(uint32_t nr)
+{
+	return nr < AZ_NR_CALLS && calls[nr].name ? &calls[nr] : NULL;
+}
+
 long check_done(struct checked_call *c, long result)
 {
 	switch (c->undo) {

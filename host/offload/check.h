@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "boot.h"
+#include "call.h"
 #include "ring.h"
 
 #define CHECK_SPACE       4096 /* for what is copied; more comes by malloc */
@@ -101,6 +102,9 @@ static inline long checked_make(const struct checked_call *c)
 {
 	return c->remaps && checked_remap ? checked_remap(c) : checked_raw(c);
 }
+
+/* check_desc - what the table says of a call, or NULL. */
+const struct az_call_desc *check_desc(uint32_t nr);
 
 /* check_done - write back what Linux answered; gives the result to report. */
 long check_done(struct checked_call *c, long result);

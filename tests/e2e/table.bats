@@ -100,3 +100,12 @@ refuse() {
 @test "an empty table is refused" {
 	refuse 'no calls' '# nothing'
 }
+
+@test "policies that do not exist, twice, or where nothing is left to deny" {
+	refuse ":1: unknown policy '@net'" '0 read offload,@net'
+	refuse ":2: policy '@net' twice" '@net text\n@net text'
+	refuse ":2: policy '@net' twice" '@net text\n0 read offload,@net,@net'
+	refuse ':1: want: @POLICY TEXT' '@net'
+	refuse ':1: want: @POLICY TEXT' '@Net text'
+	refuse ':2: class deny has no policy' '@net text\n0 read deny,@net'
+}
