@@ -325,7 +325,7 @@ static const char *auto_choice(const char **why)
 		*why = "a virtual machine costs little here";
 		return "kvm";
 	}
-	*why = platforms[1].ok ? "kvm is slower here"
+	*why = platforms[1].ok   ? "kvm is slower here"
 	       : platforms[2].ok ? "no reserved core is free for metal"
 				 : "metal and kvm are not available";
 	return "pico";

@@ -152,20 +152,39 @@ static int cpus_choose(const char *cpus, const struct cpulist *set, uint64_t *n)
 	return 0;
 }
 
+/*
+ * On the CPUs that Linux has: kvm if that is the CPU's own virtualization. Who
+ * has that and cannot use it may want to know.
+ */
+static uint32_t linux_plat(struct instance_config *cfg)
+{
+	const char *why = "";
+
+	if (!kvm_hardware())
+		return AZ_PLAT_PICO;
+	if (plat_kvm.probe(&why)) {
+		error_say("platform pico, since kvm is not available: %s", why);
+		return AZ_PLAT_PICO;
+	}
+	cfg->plat_auto = true;
+	return AZ_PLAT_KVM;
+}
+
 static int set_choose(const struct cpulist *wanted, const char *cpuset,
 		      uint64_t n, struct instance_config *cfg,
 		      struct cpulist *set)
 {
 	const char *why = "";
 
-	if (!cfg->plat)
-		cfg->plat =
-		    reserved_any(wanted, n, set) ? AZ_PLAT_METAL : AZ_PLAT_PICO;
+	if (!cfg->plat && reserved_any(wanted, n, set))
+		cfg->plat = AZ_PLAT_METAL;
+	else if (!cfg->plat)
+		cfg->plat = linux_plat(cfg);
 	else if (cfg->plat == AZ_PLAT_METAL)
 		return reserved_choose(wanted, set);
 	if (cfg->plat == AZ_PLAT_METAL)
 		return 0;
-	if (plat_pico.probe(&why))
+	if (cfg->plat == AZ_PLAT_PICO && plat_pico.probe(&why))
 		return error_fail(EXIT_AZALEA,
 				  "platform pico is not available: %s: see "
 				  "`azalea info`",

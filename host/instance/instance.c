@@ -70,6 +70,7 @@ static bool fd_filler[HIDDEN_MAX]; /* hidden, and free for another one */
 static int trace_fd = -1, mem_fd = -1;
 static int owner_fd = -1; /* this executable */
 static struct registry_info info;
+static bool plat_auto; /* kvm was our choice */
 static int control_fd = -1;
 static int stats_fd = -1;
 static uint32_t cores_started = 1;
@@ -518,6 +519,17 @@ static void mem_open(void)
 	mem_fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
 }
 
+/*
+ * On kvm a program has no business in its owner's memory: nor has another that
+ * it could ask, or become. What counts is whether this process may be dumped
+ * (ptrace(2), PR_SET_DUMPABLE); for root nothing of that counts.
+ */
+static void guard(bool on)
+{
+	if (plat == &plat_kvm)
+		(void)prctl(PR_SET_DUMPABLE, on ? 0 : 1, 0, 0, 0);
+}
+
 static bool fds_taken(uint32_t lo)
 {
 	for (uint32_t fd = lo; fd < lo + nhidden; fd++)
@@ -672,10 +684,9 @@ static void boot_reset(void)
 }
 
 /*
- * A child on metal takes cores that are free, or else goes on as pico, as does
- * one that can have no virtual machine: see first_core. So does a program that
- * another has become: it cannot go back. Its cores stand on the CPUs that Linux
- * has, then.
+ * A child on metal takes cores that are free, or else goes on as pico: see
+ * first_core. So does a program that another has become: it cannot go back. Its
+ * cores stand on the CPUs that Linux has, then.
  */
 static int go_on_as_pico(void)
 {
@@ -697,6 +708,16 @@ static int go_on_as_pico(void)
 	return plat->create(&self, &why);
 }
 
+/*
+ * May what goes on do so as pico? A virtual machine that the user asked for is
+ * a promise, which the program could break by asking for too much.
+ */
+static bool may_be_pico(bool goes_on)
+{
+	return (plat == &plat_metal && goes_on) ||
+	       (plat == &plat_kvm && plat_auto);
+}
+
 static int child_plat(void)
 {
 	const char *why;
@@ -710,7 +731,7 @@ static int child_plat(void)
 	err = plat->create(&self, &why);
 	if (!err)
 		err = plat_fds_hide();
-	return err ? go_on_as_pico() : 0;
+	return err && may_be_pico(true) ? go_on_as_pico() : err;
 }
 
 /* The first core of what must go on: on metal, if one is free. */
@@ -719,7 +740,7 @@ static int first_core(void)
 	const char *why;
 	int err = plat->start_core(0, &why);
 
-	if (err && plat != &plat_pico) {
+	if (err && may_be_pico(true)) {
 		err = go_on_as_pico();
 		if (err)
 			return err;
@@ -763,8 +784,10 @@ static int child_fds(void)
 	memcpy(info.name, name, sizeof(info.name));
 	memcpy(BOOT->name, name, sizeof(BOOT->name));
 	info.pid = BOOT->pid;
+	guard(false);
 	mem_open();
 	err = child_plat();
+	guard(true);
 	if (!err)
 		err = fd_hide(&stats_fd);
 	if (!err && control_fd >= 0)
@@ -940,6 +963,7 @@ static void self_fill(const struct instance_config *cfg)
 					  : &plat_pico;
 	if (plat == &plat_kvm)
 		nhidden += 4 + cfg->ncores;
+	plat_auto = cfg->plat_auto;
 	self.image = &image;
 	self.signal = owner_signal;
 	self.hide_fd = fd_hide_late;
@@ -998,6 +1022,7 @@ static int start_first(bool again, const char **what, const char **why)
 {
 	int err;
 
+	guard(true);
 	if (!self.resume)
 		BOOT->want_cores = 1;
 	sample_time(&BOOT->time[1]);
@@ -1067,6 +1092,19 @@ static int start_restored(const struct instance_config *cfg, const char **what,
 	return 0;
 }
 
+static int plat_create(const struct instance_config *cfg, const char **why)
+{
+	int err = plat->create(&self, why);
+
+	if (!err || !may_be_pico(cfg->before))
+		return err;
+	if (plat_auto)
+		error_say("platform pico, since kvm is not available: %s",
+			  *why ? *why : error_text(err));
+	*why = NULL;
+	return go_on_as_pico();
+}
+
 static int start(const struct instance_config *cfg, const sigset_t *blocked,
 		 const char **what, const char **why)
 {
@@ -1087,9 +1125,7 @@ static int start(const struct instance_config *cfg, const sigset_t *blocked,
 	BOOT->owner_signal = (uint64_t)owner_signal;
 	mem_open();
 	*what = "cannot create it";
-	err = plat->create(&self, why);
-	if (err && cfg->before && plat != &plat_pico)
-		err = go_on_as_pico();
+	err = plat_create(cfg, why);
 	if (err)
 		return err;
 	*what = "cannot hide its descriptors";

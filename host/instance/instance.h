@@ -15,6 +15,7 @@ struct policy;
 struct instance_config {
 	const char *name;
 	uint32_t plat;    /* AZ_PLAT_, 0: not decided yet */
+	bool plat_auto;   /* kvm, or else pico */
 	uint32_t offload; /* AZ_OFFLOAD_ */
 	uint32_t flags;   /* AZ_BOOT_STRACE */
 	/* A snapshot to go on from, or NULL; exe_, envp, bundle are its own. */

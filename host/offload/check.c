@@ -41,6 +41,7 @@ int check_init(const struct az_boot *boot, const struct check_memory *mem)
 	check_env.exe_fd = boot->exe_fd;
 	check_env.mem_fd = boot->mem_fd;
 	check_env.trace_fd = boot->trace_fd;
+	check_env.guarded = boot->plat == AZ_PLAT_KVM;
 	if (mem) {
 		check_env.mem = *mem;
 		return 0;

@@ -11,7 +11,9 @@
 #include <linux/close_range.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
+#include <linux/kvm.h>
 #include <linux/tcp.h>
+#include <linux/vfio.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
@@ -164,6 +166,9 @@ static int check_ioctl(const struct checked_call *c)
 	case AZM_CREATE:
 	case AZM_START:
 	case AZM_RUN:
+	/* So would a machine of one's own, or a device's DMA. */
+	case KVM_CREATE_VM:
+	case VFIO_IOMMU_MAP_DMA:
 		return -EPERM;
 	default:
 		return 0;
@@ -185,6 +190,9 @@ static int check_prctl(struct checked_call *c)
 	default:
 		return -EINVAL;
 	}
+	/* Whoever may dump the owner may write to its memory. */
+	if ((int)c->arg[0] == PR_SET_DUMPABLE && check_env.guarded)
+		return -EPERM;
 	if ((int)c->arg[0] != PR_SET_VMA)
 		return 0;
 	c->arg[2] = check_addr(c, c->arg[2], c->arg[3]);

@@ -125,13 +125,19 @@ static long set_pdeathsig(const uint64_t a[6])
 	return r;
 }
 
+/* On kvm the owner stays undumpable: instance.c, guard. */
+static bool guarded(void)
+{
+	return BOOT->plat == AZ_PLAT_KVM;
+}
+
 static long set_dumpable(const uint64_t a[6])
 {
 	long r;
 
 	if (a[1] > SUID_DUMP_USER)
 		return -EINVAL;
-	r = host_prctl(a);
+	r = guarded() ? 0 : host_prctl(a);
 	if (!r)
 		thread_self()->dumpable = (uint32_t)a[1];
 	return r;
@@ -239,6 +245,7 @@ long sys_prctl(const uint64_t a[6])
 	case PR_SET_DUMPABLE:
 		return set_dumpable(a);
 	case PR_GET_DUMPABLE:
+		return guarded() ? thread_self()->dumpable : host_prctl(a);
 	case PR_SET_CHILD_SUBREAPER:
 	case PR_SET_THP_DISABLE:
 	case PR_GET_THP_DISABLE:
