@@ -998,8 +998,12 @@ static int confine_begin(const struct instance_config *cfg, const char **what,
 	const char *const keep[] = { cfg->exe_path, cfg->exec_fn, cfg->interp,
 				     NULL };
 
+	/* Its children make virtual machines, too. */
+	const char *device = plat == &plat_kvm ? "/dev/kvm" : NULL;
+
 	*what = "cannot be confined";
-	return cfg->policy ? confine_prepare(cfg->policy, keep, why) : 0;
+	return cfg->policy ? confine_prepare(cfg->policy, keep, device, why)
+			   : 0;
 }
 
 /* For ever, and for all that the program may become. */

@@ -60,7 +60,7 @@ static int keep_common(struct policy *p)
 }
 
 int confine_prepare(struct policy *p, const char *const *keep,
-		    const char **what)
+		    const char *device, const char **what)
 {
 	int err = 0;
 
@@ -69,6 +69,8 @@ int confine_prepare(struct policy *p, const char *const *keep,
 		err = keep_common(p);
 	for (; p->npaths && !err && *keep; keep++)
 		err = paths_keep(p, *keep, POLICY_RO);
+	if (p->npaths && !err && device)
+		err = paths_keep(p, device, POLICY_RW);
 	if (!err && p->log) {
 		log_fd = denied_start(p, what);
 		err = log_fd < 0 ? log_fd : 0;
