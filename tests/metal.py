@@ -133,13 +133,14 @@ def suite(_name, report, runner, chosen, full):
         report.add("metal/results", "not ok", "there are none")
 
 
-def collect(report, path):
+def collect(report, path, prefix="metal/"):
+    """What came back, into the report; how many results it was."""
     count = 0
     try:
         with open(path, encoding="utf-8") as f:
             for line in f:
                 one = json.loads(line)
-                report.add("metal/" + one["name"], one["result"],
+                report.add(prefix + one["name"], one["result"],
                            one["detail"], one["seconds"])
                 count += 1
         os.unlink(path)

@@ -5,15 +5,17 @@ run.py - run the tests and say in one last line how many passed.
 
     tests/run.py [-j N] [-k TEXT]... [-m MODE,...] [-v] [SUITE...]
 
-Suites: unit guest programs e2e fuzz metal (default: all), machine.
+Suites: unit guest programs kvm e2e fuzz svm metal (default: all), machine.
 
 unit      tests/unit/*_test.c, hosted, under ASan and UBSan; TAP
 guest     tests/guest/*.c: Linux programs, run natively and under Azalea
 programs  tests/programs/*.sh: unmodified programs, likewise
+kvm       what tests/kvm.list names, on this machine's /dev/kvm: see kvm.py
 e2e       tests/e2e/*.bats: the command line
 fuzz      tests/fuzz/*_fuzz.c: 20 seconds each
+svm       what tests/kvm.list names for hardware's KVM, in a machine of its own
 metal     what tests/metal.list names, in a machine of its own: see metal.py
-machine   the same with all of guest, programs and tests/module; an hour or more
+machine   these two with all of guest, programs and tests/module; hours
 
 A guest test or program passes under Azalea if stdout, stderr and status are
 what they are natively. Directives stand at the head of a source, one a line,
@@ -40,6 +42,7 @@ What cannot be done on this machine is skipped, with the reason.
 import argparse
 import concurrent.futures
 import difflib
+import itertools
 import os
 import re
 import shlex
@@ -52,12 +55,13 @@ import threading
 import time
 import uuid
 
+import kvm
 import metal
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(TOP, "build", "tests")
 AZALEA = os.environ.get("AZALEA") or os.path.join(TOP, "build", "azalea")
-SUITES = ["unit", "guest", "programs", "e2e", "fuzz", "metal"]
+SUITES = ["unit", "guest", "programs", "kvm", "e2e", "fuzz", "svm", "metal"]
 MORE_SUITES = ["machine"]
 FUZZ_SECONDS = int(os.environ.get("FUZZ_SECONDS", "20"))
 
@@ -684,8 +688,13 @@ def main():
     makers = {"unit": runner.unit_tasks, "guest": runner.guest_tasks,
               "programs": runner.program_tasks, "e2e": runner.e2e_tasks,
               "fuzz": runner.fuzz_tasks,
+              "kvm": lambda: kvm.tasks(
+                  report, lambda to: Runner(to, args.k)),
+              "svm": lambda: kvm.machine_tasks(report, runner, full=False),
               "metal": lambda: metal.tasks(report, runner, full=False),
-              "machine": lambda: metal.tasks(report, runner, full=True)}
+              "machine": lambda: itertools.chain(
+                  kvm.machine_tasks(report, runner, full=True),
+                  metal.tasks(report, runner, full=True))}
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
     os.environ["AZALEA_TEST_ID"] = RUN_ID  # of what metal.py starts, too

@@ -239,11 +239,11 @@ machine: $(B)/azalea $(B)/machine/agent | $(DEPS)
 # --- tests and checks --------------------------------------------------------
 # make test [TESTFLAGS='-v -k NAME -j N']; test-SUITE runs one of the suites
 # unit, guest, programs, e2e, fuzz, metal; test-machine: see tests/metal.py.
-.PHONY: test lint $(addprefix test-,unit guest programs e2e fuzz metal machine)
+.PHONY: test lint $(addprefix test-,unit guest programs kvm e2e fuzz svm metal machine)
 test: $(B)/azalea
 	$(Q)tests/run.py $(TESTFLAGS)
 
-test-guest test-programs test-e2e test-metal test-machine: test-%: $(B)/azalea
+test-guest test-programs test-kvm test-e2e test-svm test-metal test-machine: test-%: $(B)/azalea
 	$(Q)tests/run.py $(TESTFLAGS) $*
 
 test-unit test-fuzz: test-%: $(GEN)

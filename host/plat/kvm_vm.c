@@ -29,12 +29,14 @@
 #define RUN_SIZE 0x2000
 
 /* Selectors, as Linux has them for programs; and the descriptors. */
-#define KERNEL_CS 0x10
-#define TSS       0x40
-#define CODE      0x00209b0000000000ULL /* 64-bit, accessed */
-#define DATA      0x0000930000000000ULL
-#define DPL3      0x0000600000000000ULL
-#define TSS_BUSY  0x00008b0000000000ULL
+#define KERNEL32_CS 0x08
+#define KERNEL_CS   0x10
+#define KERNEL_DS   0x18
+#define TSS         0x40
+#define CODE        0x00209b0000000000ULL /* 64-bit, accessed */
+#define DATA        0x0000930000000000ULL
+#define DPL3        0x0000600000000000ULL
+#define TSS_BUSY    0x00008b0000000000ULL
 
 #define P_IDT     KVM_PRIVATE
 #define P_CODE    (KVM_PRIVATE + 0x1000)
@@ -227,7 +229,10 @@ static int private_core(uint32_t i)
 	if (!page ||
 	    kvm_pages_private(P_CORE(i), page, PROT_READ | PROT_WRITE, false))
 		return -ENOMEM;
+	/* Linux has its own in the first, too: what leads there is refused. */
+	put64(page + C_GDT + KERNEL32_CS, CODE);
 	put64(page + C_GDT + KERNEL_CS, CODE);
+	put64(page + C_GDT + KERNEL_DS, DATA);
 	put64(page + C_GDT + (KVM_USER_SS & ~7), DATA | DPL3);
 	put64(page + C_GDT + (KVM_USER_CS & ~7), CODE | DPL3);
 	put64(page + C_GDT + TSS, TSS_LIMIT | (tss & 0xffffff) << 16 |
@@ -305,6 +310,8 @@ static int sregs_init(uint32_t i)
 				     .selector = TSS,
 				     .type = tss_type(),
 				     .present = 1 };
+	/* Without: its selectors are refused, and lead nowhere. */
+	s.ldt = (struct kvm_segment){ .type = 2, .unusable = 1 };
 	segments_user(&s, i);
 	return ioctl(kvm_cores[i].fd, KVM_SET_SREGS, &s) ? -errno : 0;
 }
