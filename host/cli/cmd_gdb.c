@@ -39,10 +39,10 @@ static int check(const struct subject *s)
 				  "%s: does not answer: it is stopped, perhaps "
 				  "by another debugger",
 				  s->name);
-	if (s->info.plat != AZ_PLAT_PICO)
+	if (s->info.plat == AZ_PLAT_METAL)
 		return error_fail(1,
-				  "%s: can be attached to on platform pico "
-				  "only",
+				  "%s: runs on platform metal, whose cores "
+				  "have no debugger: use pico or kvm",
 				  s->name);
 	return 0;
 }
@@ -50,6 +50,7 @@ static int check(const struct subject *s)
 static int serve(const char *name)
 {
 	struct subject s;
+	uint32_t plat;
 	pid_t pid;
 	int status = subject_find(name, &s);
 
@@ -57,9 +58,10 @@ static int serve(const char *name)
 		return status;
 	status = check(&s);
 	pid = s.pid;
+	plat = s.info.plat;
 	subject_close(&s);
 	return status ? status
-		      : launch_attach(pid, STDIN_FILENO, STDOUT_FILENO);
+		      : launch_attach(pid, plat, STDIN_FILENO, STDOUT_FILENO);
 }
 
 /* In single quotes for the shell; the name has none. */

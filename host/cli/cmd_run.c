@@ -276,12 +276,17 @@ static int run_start(const struct run_request *rq, struct instance_config *cfg)
  */
 static int run_debugged(const char *where, struct instance_config *cfg)
 {
-	int fd = launch_listen(where);
+	int fd;
 
+	if (cfg->plat == AZ_PLAT_METAL)
+		return error_fail(EXIT_AZALEA,
+				  "--gdb: cores of platform metal have no "
+				  "debugger: add --plat pico or kvm");
+	fd = launch_listen(where);
 	if (fd < 0)
 		return EXIT_AZALEA;
 	cfg->flags |= AZ_BOOT_NOPATCH;
-	cfg->debug_fd = launch_server(fd);
+	cfg->debug_fd = launch_server(fd, cfg->plat);
 	if (cfg->debug_fd < 0)
 		return error_fail(EXIT_AZALEA,
 				  "--gdb %s: cannot start a server: %s", where,

@@ -181,15 +181,7 @@ int inferior_frame(const struct gdb_thread *t, struct gdb_regs *r)
 
 	if (!frame_address(t, &addr) || !get(addr, &f, sizeof(f)))
 		return -EFAULT;
-	r->rax = f.rax, r->rbx = f.rbx, r->rcx = f.rcx, r->rdx = f.rdx;
-	r->rsi = f.rsi, r->rdi = f.rdi, r->rbp = f.rbp, r->rsp = f.rsp;
-	r->r8 = f.r8, r->r9 = f.r9, r->r10 = f.r10, r->r11 = f.r11;
-	r->r12 = f.r12, r->r13 = f.r13, r->r14 = f.r14, r->r15 = f.r15;
-	r->rip = f.rip;
-	r->eflags = (uint32_t)f.rflags;
-	r->cs = (uint32_t)f.cs;
-	r->ss = (uint32_t)f.ss;
-	r->orig_rax = f.orig_rax;
+	regs_frame(r, &f);
 	r->known |= REGS_KEPT | REGS_GENERAL;
 	return 0;
 }
@@ -201,13 +193,7 @@ int inferior_set_frame(const struct gdb_thread *t, const struct gdb_regs *r)
 
 	if (!frame_address(t, &addr) || !get(addr, &f, sizeof(f)))
 		return -EFAULT;
-	f.rax = r->rax, f.rbx = r->rbx, f.rcx = r->rcx, f.rdx = r->rdx;
-	f.rsi = r->rsi, f.rdi = r->rdi, f.rbp = r->rbp, f.rsp = r->rsp;
-	f.r8 = r->r8, f.r9 = r->r9, f.r10 = r->r10, f.r11 = r->r11;
-	f.r12 = r->r12, f.r13 = r->r13, f.r14 = r->r14, f.r15 = r->r15;
-	f.rip = r->rip;
-	f.rflags = r->eflags;
-	f.orig_rax = r->orig_rax;
+	regs_to_frame(&f, r);
 	if (target->write(addr, &f, sizeof(f)) != (ssize_t)sizeof(f))
 		return -EFAULT;
 	return 0;

@@ -171,7 +171,8 @@ static void let_go(int keep, int also)
 	(void)chdir("/");
 }
 
-_Noreturn static void serve(int listen_fd, int owner_fd, const char *image)
+_Noreturn static void serve(int listen_fd, int owner_fd, uint32_t plat,
+			    const char *image)
 {
 	struct gdb_server s = { .header = image_header_at(),
 				.image = image,
@@ -185,7 +186,7 @@ _Noreturn static void serve(int listen_fd, int owner_fd, const char *image)
 	if (write(owner_fd, &self, sizeof(self)) != sizeof(self))
 		_exit(1);
 	s.pid = peer(owner_fd);
-	if (s.pid <= 0 || ptrace_attach(s.pid, true, &s.target))
+	if (s.pid <= 0 || ptrace_attach(s.pid, plat, true, &s.target))
 		_exit(1);
 	if (write(owner_fd, "", 1) != 1)
 		_exit(1);
@@ -193,7 +194,7 @@ _Noreturn static void serve(int listen_fd, int owner_fd, const char *image)
 	_exit(gdb_serve(&s) ? 1 : 0);
 }
 
-int launch_server(int listen_fd)
+int launch_server(int listen_fd, uint32_t plat)
 {
 	const char *image = symbols();
 	int pair[2], on = 1;
@@ -208,7 +209,7 @@ int launch_server(int listen_fd)
 	if (pid == 0) {
 		/* A grandchild: the program is not to wait for it. */
 		if (fork() == 0)
-			serve(listen_fd, pair[1], image);
+			serve(listen_fd, pair[1], plat, image);
 		_exit(0);
 	}
 	close(pair[1]);
@@ -218,7 +219,7 @@ int launch_server(int listen_fd)
 	return pair[0];
 }
 
-int launch_attach(pid_t pid, int in, int out)
+int launch_attach(pid_t pid, uint32_t plat, int in, int out)
 {
 	struct gdb_server s = { .header = image_header_at(),
 				.image = symbols(),
@@ -226,7 +227,7 @@ int launch_attach(pid_t pid, int in, int out)
 				.listen_fd = -1,
 				.in = in,
 				.out = out };
-	int err = ptrace_attach(pid, false, &s.target);
+	int err = ptrace_attach(pid, plat, false, &s.target);
 
 	if (err == -EPERM || err == -EACCES)
 		return error_fail(1,

@@ -7,6 +7,7 @@
 #ifndef GDB_LAUNCH_H
 #define GDB_LAUNCH_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -18,15 +19,15 @@ int launch_listen(const char *where);
 
 /*
  * launch_server - start one for the instance that this process is going to
- * be: it waits at listen_fd, which is closed here. Returns the descriptor
+ * be, on platform plat (AZ_PLAT_): it waits at listen_fd, which is closed here. Returns the descriptor
  * that the owner shows itself by (instance_config.debug_fd), or -errno.
  */
-int launch_server(int listen_fd);
+int launch_server(int listen_fd, uint32_t plat);
 
 /*
  * launch_attach - serve gdb on in and out for the instance whose owner is
  * pid. 0, or an exit status after saying why not.
  */
-int launch_attach(pid_t pid, int in, int out);
+int launch_attach(pid_t pid, uint32_t plat, int in, int out);
 
 #endif

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ptrace.c - the debugger's way into an instance of platform pico, whose cores
- * are threads of another process.
+ * ptrace.c - the debugger's way into an instance, whose cores are, or stand
+ * behind, threads of another process.
  *
  * Traced are those, and the owner's main thread, which is never held: it tells
- * of new threads, forks and the end. Workers are let go of at once. Signals
- * pass to the cores as if nobody was there, since they are how the monitor
- * works; the program's own come up elsewhere (debug_signal).
+ * of new threads, forks and the end. Signals pass to the cores as if nobody was
+ * there, since they are how the monitor works; the program's own come up
+ * elsewhere (debug_signal).
+ *
+ * On pico a core is its thread, and is stopped and looked into as a thread. On
+ * kvm the thread tells of the core (kvm_debug.h): it is held when it raises the
+ * signal that says that the core's registers are in its slip. Which threads
+ * are going to be cores is not known before, so all of the owner's are traced.
  *
  * A child of fork gets its text back without breakpoints. A child of vfork
  * runs in this memory, so there are none until it has gone.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -30,6 +36,7 @@
 #include "gdb/breaks.h"
 #include "gdb/target.h"
 #include "monitor.h"
+#include "plat/kvm_debug.h"
 
 #define NT_XSTATE   0x202 /* <elf.h>: NT_X86_XSTATE */
 #define XSTATE_ROOM 16384
@@ -60,6 +67,7 @@ static uint32_t ncores; /* entries that may be in use */
 static pid_t owner;
 static int mem_fd = -1, signal_fd = -1;
 static bool core0_awaited; /* its start is to be told */
+static bool apart;         /* kvm */
 static bool gone, has_end;
 static struct gdb_event end;
 static uint64_t watch_addr[4], watch_dr7;
@@ -98,6 +106,15 @@ static void poke(void *fd, uint64_t addr, uint8_t byte)
 	/* What the child has unmapped meanwhile needs nothing. */
 	if (pwrite(*(int *)fd, &byte, 1, (off_t)addr) < 0)
 		return;
+}
+
+/* Of the owner's? The unikernel could name another's. */
+static bool is_thread(pid_t tid)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d", owner, tid);
+	return access(path, F_OK) == 0;
 }
 
 /* --- cores --- */
@@ -146,9 +163,38 @@ static void post(struct traced *c, enum gdb_event_kind kind, uint32_t dr6)
 	    (struct gdb_event){ .kind = kind, .core = index_of(c), .dr6 = dr6 };
 }
 
+/* --- slips --- */
+
+#define SLIP(c, field)                             \
+	(KVM_SLIPS + index_of(c) * KVM_SLIP_SIZE + \
+	 offsetof(struct kvm_slip, field))
+
+static void slip_put32(uint64_t at, uint32_t v)
+{
+	(void)pt_write(at, &v, sizeof(v));
+}
+
+static uint32_t slip_get32(uint64_t at)
+{
+	uint32_t v;
+
+	return pt_read(at, &v, sizeof(v)) == sizeof(v) ? v : 0;
+}
+
+static void slip_watch(const struct traced *c)
+{
+	(void)pt_write(SLIP(c, dr), watch_addr, sizeof(watch_addr));
+	(void)pt_write(SLIP(c, dr7), &watch_dr7, sizeof(watch_dr7));
+	slip_put32(SLIP(c, new_watch), 1);
+}
+
 static void watch_load(struct traced *c)
 {
 	c->watch_stale = false;
+	if (apart) {
+		slip_watch(c);
+		return;
+	}
 	(void)trace(PTRACE_POKEUSER, c->tid,
 		    offsetof(struct user, u_debugreg[DR7]), NULL);
 	for (unsigned long i = 0; i < 4; i++)
@@ -169,11 +215,26 @@ static void kick_late(struct traced *c)
 	c->kick.si_signo = 0;
 }
 
+/* It stands where it has raised the signal, which it does not get. */
+static void go_apart(struct traced *c)
+{
+	if (c->watch_stale)
+		watch_load(c);
+	slip_put32(SLIP(c, hold), 0);
+	slip_put32(SLIP(c, step), c->stepping);
+	c->running = true;
+	(void)trace(PTRACE_CONT, c->tid, 0, NULL);
+}
+
 static void go(struct traced *c)
 {
 	int how = c->stepping ? PTRACE_SINGLESTEP : PTRACE_CONT;
 	int sig = c->inject;
 
+	if (apart) {
+		go_apart(c);
+		return;
+	}
 	if (c->watch_stale)
 		watch_load(c);
 	if (!c->stepping)
@@ -256,6 +317,15 @@ static bool on_core_signal(struct traced *c, int sig)
 	return !c->stepping;
 }
 
+/* Its child has this memory until it executes or ends. */
+static void on_vfork(int event)
+{
+	if (event == PTRACE_EVENT_VFORK)
+		breaks_each(poke, &mem_fd, false);
+	else if (event == PTRACE_EVENT_VFORK_DONE)
+		breaks_each(poke, &mem_fd, true);
+}
+
 static void on_core_stop(struct traced *c, int status, bool hold)
 {
 	int event = status >> 16, sig = WSTOPSIG(status);
@@ -270,17 +340,95 @@ static void on_core_stop(struct traced *c, int status, bool hold)
 	case PTRACE_EVENT_STOP:
 		c->listening = sig != SIGTRAP;
 		break;
-	case PTRACE_EVENT_VFORK:
-		breaks_each(poke, &mem_fd, false);
-		break;
-	case PTRACE_EVENT_VFORK_DONE:
-		breaks_each(poke, &mem_fd, true);
-		break;
 	default:
+		on_vfork(event);
 		break;
 	}
 	if (at_once && !hold)
 		go(c);
+}
+
+/* --- what has happened, on kvm --- */
+
+static void on_slip_break(struct traced *c)
+{
+	uint64_t rip;
+
+	if (pt_read(SLIP(c, frame.rip), &rip, sizeof(rip)) != sizeof(rip))
+		return;
+	if (!breaks_at(--rip))
+		return; /* the program's own */
+	slip_put32(SLIP(c, ours), 1);
+	(void)pt_write(SLIP(c, frame.rip), &rip, sizeof(rip));
+	slip_put32(SLIP(c, changed), 1);
+	post(c, GDB_BREAK, 0);
+}
+
+/* hold: as with on_core_stop. */
+static void on_slip(struct traced *c, bool hold)
+{
+	c->running = false;
+	switch (slip_get32(SLIP(c, why))) {
+	case KVM_SLIP_BEGIN:
+		if (!core0_awaited || c != cores)
+			break;
+		core0_awaited = false;
+		post(c, GDB_STARTED, 0);
+		break;
+	case KVM_SLIP_BREAK:
+		on_slip_break(c);
+		hold = hold && c->has_event; /* what is to pass passes */
+		break;
+	case KVM_SLIP_STEP:
+		post(c, GDB_STEP, 0);
+		break;
+	case KVM_SLIP_WATCH:
+		post(c, GDB_HW, slip_get32(SLIP(c, dr6)));
+		break;
+	case KVM_SLIP_DIVERT:
+		post(c, GDB_DIVERT, 0);
+		break;
+	default:
+		break;
+	}
+	if (!c->has_event && !hold)
+		go(c);
+}
+
+/* The core that a thread tells of by this signal, or NULL. */
+static struct traced *core_told(pid_t tid)
+{
+	siginfo_t si = { .si_signo = 0 };
+	uint32_t v, i;
+
+	if (trace(PTRACE_GETSIGINFO, tid, 0, &si) || si.si_code != SI_QUEUE ||
+	    si.si_signo != AZ_SIG_KICK || si.si_pid != owner)
+		return NULL;
+	v = (uint32_t)si.si_value.sival_int;
+	i = v ^ KVM_SLIP_MARK;
+	if (i >= AZ_MAX_CORES)
+		return NULL;
+	if (i >= ncores)
+		ncores = i + 1;
+	if (cores[i].tid != tid)
+		core_add(&cores[i], tid);
+	return &cores[i];
+}
+
+/* A thread of the owner that may be a core's: but for that, it goes on. */
+static void on_thread_stop(pid_t tid, int status, bool hold)
+{
+	int event = status >> 16, sig = WSTOPSIG(status);
+	struct traced *c = event ? NULL : core_told(tid);
+
+	on_vfork(event);
+	if (c)
+		on_slip(c, hold);
+	else if (event == PTRACE_EVENT_STOP && sig != SIGTRAP)
+		(void)trace(PTRACE_LISTEN, tid, 0, NULL);
+	else
+		(void)trace(PTRACE_CONT, tid, 0,
+			    (void *)(long)(event ? 0 : sig));
 }
 
 /* The owner's main thread: never held. */
@@ -309,14 +457,16 @@ static void on_exec(void)
 }
 
 /* A child: a thread of the owner's, or a process with its text. */
-static void on_newcomer(pid_t tid, bool hold)
+static void on_newcomer(pid_t tid, int status, bool hold)
 {
 	struct traced *c = NULL;
-	char path[64];
 	int fd;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d", owner, tid);
-	if (access(path, F_OK) == 0) {
+	if (is_thread(tid)) {
+		if (apart) {
+			on_thread_stop(tid, status, hold);
+			return;
+		}
 		c = core_named(tid);
 	} else {
 		fd = mem_open(tid);
@@ -369,10 +519,10 @@ static bool reap(bool hold, int flags)
 		on_exec();
 	else if (tid == owner)
 		on_owner_stop(status);
-	else if (c)
+	else if (c && !apart)
 		on_core_stop(c, status, hold);
 	else
-		on_newcomer(tid, hold);
+		on_newcomer(tid, status, hold);
 	return true;
 }
 
@@ -412,9 +562,18 @@ static bool one_runs(void)
 
 static void pt_stop(void)
 {
-	for (uint32_t i = 0; i < ncores; i++)
-		if (cores[i].tid && cores[i].running)
-			(void)trace(PTRACE_INTERRUPT, cores[i].tid, 0, NULL);
+	for (uint32_t i = 0; i < ncores; i++) {
+		struct traced *c = &cores[i];
+
+		if (!c->tid || !c->running)
+			continue;
+		if (!apart) {
+			(void)trace(PTRACE_INTERRUPT, c->tid, 0, NULL);
+			continue;
+		}
+		slip_put32(SLIP(c, hold), 1);
+		(void)syscall(SYS_tgkill, owner, c->tid, AZ_SIG_KICK);
+	}
 	while (one_runs() && !has_end)
 		if (!reap(true, 0) && errno != EINTR)
 			return;
@@ -462,6 +621,37 @@ static size_t xstate_get(pid_t tid, uint8_t *image)
 	return iov.iov_len;
 }
 
+static int slip_get(uint32_t i, struct gdb_regs *r)
+{
+	static struct kvm_slip s;
+	const struct az_frame *f = &s.frame;
+
+	if (!pt_up(i) || pt_read(KVM_SLIPS + i * KVM_SLIP_SIZE, &s,
+				 sizeof(s)) != (ssize_t)sizeof(s))
+		return -ESRCH;
+	regs_frame(r, f);
+	r->fs_base = s.fs_base;
+	r->gs_base = s.gs_base;
+	memcpy(r->xsave, s.xsave, REGS_XSAVE);
+	r->known = REGS_ALL;
+	return 0;
+}
+
+static int slip_set(uint32_t i, const struct gdb_regs *r)
+{
+	static struct kvm_slip s;
+	uint64_t at = KVM_SLIPS + i * KVM_SLIP_SIZE;
+
+	if (!pt_up(i) || pt_read(at, &s, sizeof(s)) != (ssize_t)sizeof(s))
+		return -ESRCH;
+	regs_to_frame(&s.frame, r);
+	s.fs_base = r->fs_base;
+	s.gs_base = r->gs_base;
+	memcpy(s.xsave, r->xsave, REGS_XSAVE);
+	s.changed = 1;
+	return pt_write(at, &s, sizeof(s)) == (ssize_t)sizeof(s) ? 0 : -EFAULT;
+}
+
 static int pt_get(uint32_t i, struct gdb_regs *r)
 {
 	static uint8_t image[XSTATE_ROOM];
@@ -469,6 +659,8 @@ static int pt_get(uint32_t i, struct gdb_regs *r)
 	size_t n;
 
 	memset(r, 0, sizeof(*r));
+	if (apart)
+		return slip_get(i, r);
 	if (!pt_up(i) || trace(PTRACE_GETREGS, cores[i].tid, 0, &u))
 		return -ESRCH;
 	regs_from(r, &u);
@@ -487,6 +679,8 @@ static int pt_set(uint32_t i, const struct gdb_regs *r)
 	struct user_regs_struct u;
 	struct iovec iov = { image, 0 };
 
+	if (apart)
+		return slip_set(i, r);
 	if (!pt_up(i) || trace(PTRACE_GETREGS, cores[i].tid, 0, &u))
 		return -ESRCH;
 	regs_to(&u, r);
@@ -501,12 +695,16 @@ static int pt_set(uint32_t i, const struct gdb_regs *r)
 	return 0;
 }
 
-static void pt_watch(const uint64_t addr[4], uint64_t dr7)
+static int pt_watch(const uint64_t addr[4], uint64_t dr7)
 {
+	if (apart &&
+	    slip_get32(KVM_SLIPS + offsetof(struct kvm_slip, no_watch)))
+		return -EOPNOTSUPP;
 	memcpy(watch_addr, addr, sizeof(watch_addr));
 	watch_dr7 = dr7;
 	for (uint32_t i = 0; i < ncores; i++)
 		cores[i].watch_stale = true;
+	return 0;
 }
 
 /* --- beginning and end --- */
@@ -516,8 +714,23 @@ static void pt_kill(int sig)
 	(void)kill(owner, sig);
 }
 
+/* They go on by themselves when their tracer has ended. */
+static void detach_apart(void)
+{
+	slip_put32(KVM_SLIPS + offsetof(struct kvm_slip, attached), 0);
+	for (uint32_t i = 0; i < ncores; i++)
+		if (cores[i].tid && !cores[i].running) {
+			cores[i].stepping = false;
+			go(&cores[i]);
+		}
+}
+
 static void pt_detach(void)
 {
+	if (apart) {
+		detach_apart();
+		return;
+	}
 	for (uint32_t i = 0; i < ncores; i++) {
 		struct traced *c = &cores[i];
 
@@ -562,6 +775,29 @@ static int seize(pid_t tid)
 	return 0;
 }
 
+/* All threads: those that are cores tell when they are wanted. */
+static int seize_all(void)
+{
+	char path[32];
+	struct dirent *d;
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", owner);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has dir */
+	while ((d = readdir(dir)) != NULL) {
+		pid_t tid = (pid_t)strtol(d->d_name, NULL, 10);
+
+		if (tid > 0 && tid != owner)
+			(void)seize(tid);
+	}
+	closedir(dir);
+	slip_put32(KVM_SLIPS + offsetof(struct kvm_slip, attached), 1);
+	return 0;
+}
+
 /* The cores there are; the main thread starts none meanwhile. */
 static int seize_cores(void)
 {
@@ -571,7 +807,8 @@ static int seize_cores(void)
 		if (pt_read(AZ_CORE_BASE + i * AZ_CORE_STRIDE, &az,
 			    sizeof(az)) != (ssize_t)sizeof(az))
 			break;
-		if (!az.started || seize((pid_t)az.host_tid))
+		if (!az.started || !is_thread((pid_t)az.host_tid) ||
+		    (!apart && seize((pid_t)az.host_tid)))
 			continue;
 		ncores = i + 1;
 		core_add(&cores[i], (pid_t)az.host_tid);
@@ -580,7 +817,8 @@ static int seize_cores(void)
 	return ncores ? 0 : -ESRCH;
 }
 
-int ptrace_attach(pid_t pid, bool fresh, const struct gdb_target **out)
+int ptrace_attach(pid_t pid, uint32_t plat, bool fresh,
+		  const struct gdb_target **out)
 {
 	sigset_t set;
 	int status, err;
@@ -593,6 +831,7 @@ int ptrace_attach(pid_t pid, bool fresh, const struct gdb_target **out)
 	if (signal_fd < 0 || mem_fd < 0)
 		return -errno;
 	owner = pid;
+	apart = plat != AZ_PLAT_PICO;
 	err = seize(pid);
 	if (err)
 		return err;
@@ -603,7 +842,9 @@ int ptrace_attach(pid_t pid, bool fresh, const struct gdb_target **out)
 	(void)trace(PTRACE_INTERRUPT, pid, 0, NULL);
 	if (waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status))
 		return -ESRCH;
-	err = seize_cores();
+	err = apart ? seize_all() : 0;
+	if (!err)
+		err = seize_cores();
 	on_owner_stop(status);
 	return err;
 }

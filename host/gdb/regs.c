@@ -316,3 +316,29 @@ bool regs_set(struct gdb_regs *r, unsigned int i, const char **text)
 	memcpy(r->xsave + X_BV, &bv, sizeof(bv));
 	return true;
 }
+
+/* --- frames --- */
+
+void regs_frame(struct gdb_regs *r, const struct az_frame *f)
+{
+	r->rax = f->rax, r->rbx = f->rbx, r->rcx = f->rcx, r->rdx = f->rdx;
+	r->rsi = f->rsi, r->rdi = f->rdi, r->rbp = f->rbp, r->rsp = f->rsp;
+	r->r8 = f->r8, r->r9 = f->r9, r->r10 = f->r10, r->r11 = f->r11;
+	r->r12 = f->r12, r->r13 = f->r13, r->r14 = f->r14, r->r15 = f->r15;
+	r->rip = f->rip;
+	r->eflags = (uint32_t)f->rflags;
+	r->cs = (uint32_t)f->cs;
+	r->ss = (uint32_t)f->ss;
+	r->orig_rax = f->orig_rax;
+}
+
+void regs_to_frame(struct az_frame *f, const struct gdb_regs *r)
+{
+	f->rax = r->rax, f->rbx = r->rbx, f->rcx = r->rcx, f->rdx = r->rdx;
+	f->rsi = r->rsi, f->rdi = r->rdi, f->rbp = r->rbp, f->rsp = r->rsp;
+	f->r8 = r->r8, f->r9 = r->r9, f->r10 = r->r10, f->r11 = r->r11;
+	f->r12 = r->r12, f->r13 = r->r13, f->r14 = r->r14, f->r15 = r->r15;
+	f->rip = r->rip;
+	f->rflags = r->eflags;
+	f->orig_rax = r->orig_rax;
+}

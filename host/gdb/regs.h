@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "gdb/rsp.h"
+#include "monitor.h"
 
 /* Which of them are known. */
 #define REGS_KEPT    1U /* rbx, rbp, rsp, r12 to r15, rip */
@@ -29,6 +30,10 @@ struct gdb_regs {
 	/* XSAVE's standard format, Intel SDM 1 §13.4. */
 	_Alignas(64) uint8_t xsave[REGS_XSAVE];
 };
+
+/* regs_frame, regs_to_frame - what a frame has of them, and the reverse. */
+void regs_frame(struct gdb_regs *r, const struct az_frame *f);
+void regs_to_frame(struct az_frame *f, const struct gdb_regs *r);
 
 /* regs_description - target.xml, with or without AVX. */
 const char *regs_description(bool avx);

@@ -434,7 +434,7 @@ void run_leave(void)
 
 	breaks_drop_all(BREAK_GDB | BREAK_SIGNAL | BREAK_TEMP);
 	temp.at = 0;
-	target->watch(none, 0);
+	(void)target->watch(none, 0);
 	hook_leave(hooked.sig);
 	step_tid = 0;
 	all_run = true;
@@ -446,7 +446,7 @@ void run_detach(void)
 	static const uint64_t none[4];
 
 	breaks_drop_all(~0U);
-	target->watch(none, 0);
+	(void)target->watch(none, 0);
 	hook_leave(hooked.sig);
 	target->detach();
 }

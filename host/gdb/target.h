@@ -46,8 +46,11 @@ struct gdb_target {
 	/* Of a core that is stopped. 0 or -errno. */
 	int (*get)(uint32_t i, struct gdb_regs *r);
 	int (*set)(uint32_t i, const struct gdb_regs *r);
-	/* watch: DR0 to DR3 and DR7 of all cores, from their next resume. */
-	void (*watch)(const uint64_t addr[4], uint64_t dr7);
+	/*
+	 * watch: DR0 to DR3 and DR7 of all cores, from their next resume. 0,
+	 * or -EOPNOTSUPP: they have none.
+	 */
+	int (*watch)(const uint64_t addr[4], uint64_t dr7);
 	/* Memory of the instance, whatever its protection. Bytes or -errno. */
 	ssize_t (*read)(uint64_t addr, void *buf, size_t n);
 	ssize_t (*write)(uint64_t addr, const void *buf, size_t n);
@@ -58,9 +61,10 @@ struct gdb_target {
 };
 
 /*
- * ptrace_attach - a target that is another process, on platform pico. If
- * fresh, its core 0 is yet to be started. 0 or -errno.
+ * ptrace_attach - a target that is another process, on platform pico or kvm
+ * (AZ_PLAT_). If fresh, its core 0 is yet to be started. 0 or -errno.
  */
-int ptrace_attach(pid_t pid, bool fresh, const struct gdb_target **out);
+int ptrace_attach(pid_t pid, uint32_t plat, bool fresh,
+		  const struct gdb_target **out);
 
 #endif

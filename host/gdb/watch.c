@@ -26,7 +26,7 @@ static uint64_t kind_bits(char type)
 	return type == '2' ? 1 : 3;
 }
 
-static void load(const struct gdb_target *t)
+static int load(const struct gdb_target *t)
 {
 	uint64_t addr[SLOTS] = { 0 }, dr7 = 0;
 
@@ -40,7 +40,7 @@ static void load(const struct gdb_target *t)
 		dr7 |= (kind_bits(s->type) | length_bits(s->len) << 2)
 		       << (16 + 4 * i);
 	}
-	t->watch(addr, dr7);
+	return t->watch(addr, dr7);
 }
 
 static struct slot *find(char type, uint64_t addr, uint64_t len)
@@ -56,6 +56,7 @@ int watch_change(const struct gdb_target *t, char type, uint64_t addr,
 		 uint64_t len, bool set)
 {
 	struct slot *s;
+	int err;
 
 	if (type != '1' && type != '2' && type != '4')
 		return -EOPNOTSUPP;
@@ -67,8 +68,10 @@ int watch_change(const struct gdb_target *t, char type, uint64_t addr,
 	if (!s)
 		return set ? -ENOSPC : 0;
 	*s = (struct slot){ set ? type : 0, addr, len };
-	load(t);
-	return 0;
+	err = load(t);
+	if (err)
+		s->type = 0;
+	return err == -EOPNOTSUPP ? -ENODEV : err;
 }
 
 void watch_say(struct rsp_writer *w, uint32_t matched)

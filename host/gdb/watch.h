@@ -12,7 +12,8 @@
 /*
  * watch_change - set or drop one of gdb's type '1' (execution), '2' (write) or
  * '4' (access) at [addr, addr + len). 0; -ENOSPC: all are in use; -EINVAL: not
- * one that they can do; -EOPNOTSUPP: no such type.
+ * one that they can do; -ENODEV: there are none here; -EOPNOTSUPP: no such
+ * type.
  */
 int watch_change(const struct gdb_target *t, char type, uint64_t addr,
 		 uint64_t len, bool set);

@@ -724,6 +724,7 @@ static int child_plat(void)
 	int err;
 
 	self.child = true;
+	self.debugged = false;
 	BOOT->flags |= AZ_BOOT_CHILD;
 	process_init(owner_fd, trace_fd);
 	if (plat == &plat_pico)
@@ -955,6 +956,22 @@ static void set_comm(const char *path)
 	prctl(PR_SET_NAME, slash ? slash + 1 : path);
 }
 
+/* Does somebody trace this process, as before it executed this program? */
+static bool traced(void)
+{
+	static const char key[] = "TracerPid:\t";
+	char text[1024];
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	const char *at;
+
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	at = strstr(text, key);
+	return at && at[sizeof(key) - 1] != '0';
+}
+
 /* The instance as the command line wants it. */
 static void self_fill(const struct instance_config *cfg)
 {
@@ -970,6 +987,7 @@ static void self_fill(const struct instance_config *cfg)
 	self.ncores = cfg->ncores;
 	self.cpus_given = cfg->cpus_given;
 	self.child = cfg->flags & AZ_BOOT_CHILD;
+	self.debugged = cfg->debug_fd || (cfg->before && traced());
 	memcpy(self.host_cpu, cfg->host_cpu, sizeof(self.host_cpu));
 }
 

@@ -29,6 +29,7 @@
 #include "lib/error.h"
 #include "offload/check.h"
 #include "plat/apart.h"
+#include "plat/kvm_debug.h"
 #include "plat/kvm_pages.h"
 #include "plat/kvm_vm.h"
 #include "plat/plat.h"
@@ -112,12 +113,20 @@ static void frame_get(const struct kvm_regs *r, struct az_frame *f)
 	};
 }
 
+/* As a debugger has it. */
+static struct kvm_debugged debugged(uint32_t i)
+{
+	return (struct kvm_debugged){ i, kvm_cores[i].fd, kvm_cores[i].run };
+}
+
 /* The core goes on in image->metal_trap; its registers are where it was. */
 static void upcall(uint32_t i, uint32_t vec, uint64_t error, uint64_t addr)
 {
 	struct azm_page *page = apart_page(i);
+	struct kvm_debugged d = debugged(i);
 	struct kvm_regs *r = regs(i);
 
+	kvm_debug_upcall(&d);
 	frame_get(r, &page->frame);
 	page->vec = vec;
 	page->error = error;
@@ -139,6 +148,8 @@ static void kick(uint32_t i)
 
 	if (rip >= AZ_OWNER_BASE)
 		return; /* in the monitor: bound for where it is looked at */
+	if (kvm_debug_steps(i))
+		return; /* again after the step */
 	if (!in_text(rip)) {
 		if (__atomic_load_n(&plat_core(i)->pending, __ATOMIC_SEQ_CST))
 			upcall(i, AZ_VEC_KICK, 0, 0);
@@ -246,7 +257,12 @@ static uint64_t interrupt_error(uint64_t rip)
 static void exception(uint32_t i, uint32_t vec)
 {
 	uint64_t error = unwind(i, vec);
+	struct kvm_debugged d = debugged(i);
 
+	if (kvm_debug_trap(&d, vec)) {
+		to_user(i);
+		return;
+	}
 	if (vec == AZ_VEC_UD && kvm_on_paging()) {
 		error = interrupt_error(kvm_cores[i].run->s.regs.regs.rip);
 		if (error)
@@ -516,15 +532,18 @@ static void resume(uint32_t i)
 static void core_run(uint32_t i)
 {
 	struct kvm_core *c = &kvm_cores[i];
+	struct kvm_debugged d = debugged(i);
 
 	__atomic_fetch_add(&nrunning, 1, __ATOMIC_SEQ_CST);
+	kvm_debug_begin(&d, !kvm_on_paging());
 	for (;;) {
 		int r, err;
 
 		c->handling = false;
+
+		kvm_debug_hold(&d);
 		r = ioctl(c->fd, KVM_RUN, 0);
 		err = errno;
-
 		if (__atomic_load_n(&the_end, __ATOMIC_SEQ_CST))
 			wait_for_end();
 		c->run->kvm_dirty_regs = 0;
@@ -540,7 +559,9 @@ static void core_run(uint32_t i)
 			c->found = c->run->s.regs.regs;
 			c->handling = true;
 			io(i);
-		} else if (c->run->exit_reason != KVM_EXIT_INTR)
+		} else if (c->run->exit_reason == KVM_EXIT_DEBUG)
+			kvm_debug_exit(&d);
+		else if (c->run->exit_reason != KVM_EXIT_INTR)
 			failed(i);
 	}
 }
@@ -603,6 +624,9 @@ static int kvm_create(struct plat_instance *p, const char **why)
 		return err;
 	if (xcr0)
 		BOOT->xsave_mask = xcr0;
+	err = kvm_debug_create(p->debugged);
+	if (err)
+		return err;
 	checked_remap = remap;
 	return apart_create(p, &threads);
 }

@@ -24,6 +24,7 @@ struct plat_instance {
 	void (*signal)(int sig, siginfo_t *si, void *context);
 	uint32_t ncores;
 	bool cpus_given; /* by the user: take no others */
+	bool debugged;   /* a debugger traces it already: kvm_debug.h */
 	bool child;      /* of a process that has the CPUs of cores */
 	uint32_t resume; /* cores before this one go on from a snapshot */
 	uint16_t host_cpu[AZ_MAX_CORES]; /* start_core may change one */

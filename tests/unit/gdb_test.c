@@ -247,6 +247,7 @@ static void test_signals(void)
 
 static uint8_t memory[32];
 static uint64_t loaded[4], loaded_dr7;
+static int loaded_err;
 
 static ssize_t fake_read(uint64_t addr, void *buf, size_t n)
 {
@@ -264,10 +265,11 @@ static ssize_t fake_write(uint64_t addr, const void *buf, size_t n)
 	return (ssize_t)n;
 }
 
-static void fake_watch(const uint64_t addr[4], uint64_t dr7)
+static int fake_watch(const uint64_t addr[4], uint64_t dr7)
 {
 	memcpy(loaded, addr, sizeof(loaded));
 	loaded_dr7 = dr7;
+	return loaded_err;
 }
 
 static const struct gdb_target fake = { .read = fake_read,
@@ -333,6 +335,11 @@ static void test_watch(void)
 	ok(!watch_change(&fake, '2', 0x2000, 4, false) &&
 	       !watch_change(&fake, '2', 0x2000, 4, false) && !(loaded_dr7 & 3),
 	   "dropped, it is free");
+	loaded_err = -EOPNOTSUPP;
+	ok(watch_change(&fake, '2', 0x2000, 4, true) == -ENODEV,
+	   "where there are no debug registers, that is said");
+	loaded_err = 0;
+	ok(!watch_change(&fake, '2', 0x2000, 4, true), "and nothing is kept");
 }
 
 int main(void)
