@@ -32,8 +32,8 @@ struct apart {
 	/* kick - kick_core of the platform. */
 	void (*kick)(uint32_t core);
 	/*
-	 * resume - the process that stood for the core in this thread's place
-	 * has gone, and may have left something half done. May be NULL.
+	 * resume - this process stands for the core in place of another one,
+	 * which may have left something half done. May be NULL.
 	 */
 	void (*resume)(uint32_t core);
 };

@@ -51,7 +51,7 @@
 
 static struct plat_instance *instance;
 static bool the_end;
-static uint32_t nrunning; /* cores in core_run */
+static uint32_t nrunning; /* cores in core_run, or about to be */
 
 /* --- a core runs --- */
 
@@ -517,12 +517,15 @@ static void failed(uint32_t i)
 	apart_lost(i, text);
 }
 
-/* A child of vfork was killed, perhaps while it handled an exit: do it again. */
+/*
+ * A kick may have gone to the process that stood for this core before. And if
+ * that was killed while it handled an exit: do it again.
+ */
 static void resume(uint32_t i)
 {
 	struct kvm_core *c = &kvm_cores[i];
 
-	__atomic_fetch_sub(&nrunning, 1, __ATOMIC_SEQ_CST);
+	c->run->immediate_exit = 1;
 	if (!c->handling || c->run->io.port >= 32)
 		return;
 	*regs(i) = c->found;
@@ -534,7 +537,6 @@ static void core_run(uint32_t i)
 	struct kvm_core *c = &kvm_cores[i];
 	struct kvm_debugged d = debugged(i);
 
-	__atomic_fetch_add(&nrunning, 1, __ATOMIC_SEQ_CST);
 	kvm_debug_begin(&d, !kvm_on_paging());
 	for (;;) {
 		int r, err;
@@ -580,6 +582,8 @@ static int core_begin(uint32_t i, const char **why)
 	err = kvm_vcpu_init(i);
 	if (err)
 		*why = error_text(err);
+	else
+		__atomic_fetch_add(&nrunning, 1, __ATOMIC_SEQ_CST);
 	return err;
 }
 

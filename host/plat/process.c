@@ -169,6 +169,8 @@ static int child_main(void *arg)
 
 	is_child = true;
 	apart_stand(l->core, false);
+	if (l->how->resume)
+		l->how->resume(l->core);
 	syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8);
 	l->how->run(l->core);
 	_exit(EXIT_AZALEA);

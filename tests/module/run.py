@@ -23,6 +23,15 @@ FORK = ("import os, sys\n"
         "p = os.fork()\n"
         "if p == 0: os._exit(3)\n"
         "print(os.waitstatus_to_exitcode(os.waitpid(p, 0)[1]))")
+# Two programs, one by vfork and one by fork, and errors; then another.
+SPAWN = ("import os, subprocess\n"
+         "try: os.posix_spawn('/nowhere', ['x'], {})\n"
+         "except FileNotFoundError: pass\n"
+         "p = os.posix_spawn('/bin/sh', ['sh', '-c', 'exit 5'], os.environ)\n"
+         "print(os.waitstatus_to_exitcode(os.waitpid(p, 0)[1]))\n"
+         "print(subprocess.run(['echo', 'text'], preexec_fn=os.getpid,\n"
+         "                     capture_output=True).stdout)\n"
+         "os.execv('/bin/sh', ['sh', '-c', 'echo $$; /bin/echo last'])")
 COUNT = ("import itertools, os\n"
          "for i in itertools.count(): os.pwrite(1, b'%20d' % i, 0)")
 
@@ -131,6 +140,32 @@ def forks(tap, cpus):
         metal.release(cpu)
 
 
+def programs(tap, cpus):
+    """Other programs, after exec and as children: on a free core, or pico."""
+    def spawns(name, *options):
+        with subprocess.Popen(
+                [metal.AZALEA, "run", "--plat", "metal", *map(str, options),
+                 "python3", "-u", "-c", SPAWN], text=True, stdout=subprocess.PIPE,
+                stdin=subprocess.DEVNULL) as proc:
+            out = proc.communicate(timeout=metal.PATIENCE * 3)[0]
+        tap.equal((out, proc.returncode),
+                  (f"5\nb'text\\n'\n{proc.pid}\nlast\n", 0), name)
+
+    spawns("a CPU that root takes, for each program anew",
+           "--cpuset-cpus", cpus[0])
+    tap.equal(metal.wait_states(cpus, "linux"), {}, "it is given back")
+    metal.reserve(cpus[0])
+    spawns("one that is reserved", "--cpuset-cpus", cpus[0])
+    metal.reserve(cpus[1])
+    runs = sum(metal.info(c)["instances"] for c in cpus[:2])
+    spawns("two: the children have one")
+    # Python, sh, the child of a fork and then echo; sh, and then echo.
+    tap.equal(sum(metal.info(c)["instances"] for c in cpus[:2]) - runs, 6,
+              "and were there")
+    for cpu in cpus[:2]:
+        metal.release(cpu)
+
+
 def counted(path):
     with open(path, "rb") as f:
         return int(f.read() or b"0")
@@ -172,6 +207,7 @@ def main():
     parts = {"auto": lambda: auto(tap, cpus),
              "refusals": lambda: refusals(tap, cpus),
              "forks": lambda: forks(tap, cpus),
+             "programs": lambda: programs(tap, cpus),
              "process": lambda: process(tap, cpus)}
     return metal.run_parts(tap, log, parts, args.only)
 
