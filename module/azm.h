@@ -74,6 +74,9 @@ struct azm_core {
 	u64 accounted;      /* of its TSC ticks, to threads */
 	unsigned long look; /* jiffies: account again */
 	u32 flush;
+	/* run.c:fault_ahead: where the next fault is expected, and pages had */
+	u64 next;
+	u32 ahead;
 };
 
 /* The page table of an instance, as cores see it. */
@@ -168,6 +171,7 @@ int azm_memory_init(void);
 void azm_memory_exit(void);
 int azm_memory(struct azm_memory *arg);
 int azm_memory_new(struct azm_instance *inst);
+bool azm_is_big(struct mm_struct *mm, u64 addr);
 bool azm_memory_lend(struct azm_instance *inst, int node, u64 addr);
 void azm_memory_used(struct azm_instance *inst, int node, u64 addr, bool fresh);
 void azm_memory_return(struct azm_instance *inst);

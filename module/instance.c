@@ -398,6 +398,7 @@ static int core_start(struct azm_instance *inst, u32 core, struct azm_cpu *c)
 	azm_map_alias(c, k->pages);
 	block_fill(inst, core, c);
 	k->accounted = 0;
+	k->next = 0;
 	k->in_call = false;
 	/* From here on it takes part in flushes: then the table is right. */
 	spin_lock(&inst->tlb);

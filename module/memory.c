@@ -170,6 +170,12 @@ static pmd_t pmd_of(struct mm_struct *mm, u64 addr)
 	return READ_ONCE(*pmd_offset(pud, addr));
 }
 
+/* Is addr in a big page? With mmap_lock held. */
+bool azm_is_big(struct mm_struct *mm, u64 addr)
+{
+	return pmd_trans_huge(pmd_of(mm, addr));
+}
+
 /*
  * Called with mmap_lock held, before a fault for a core on node: what it may
  * take must be there. To be followed by azm_memory_used.

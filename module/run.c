@@ -13,12 +13,15 @@
 #include <linux/cgroup.h>
 #include <linux/sched/cputime.h>
 #include <linux/sched/signal.h>
+#include <linux/userfaultfd_k.h>
 
 #include "azm.h"
 #include "compat.h"
 
 /* How often a thread that hears nothing looks by itself, and accounts. */
 #define LOOK_AGAIN (HZ / 4)
+/* Pages that one fault brings at most. */
+#define AHEAD_MAX 16U
 
 /* --- page faults --- */
 
@@ -45,18 +48,51 @@ static unsigned int fault_flags(u32 error)
 }
 
 /*
+ * Whoever writes page after page of new memory need not ask for each: then the
+ * next ones come along, twice as many each time, up to as many as Linux maps of
+ * a file at once (fault_around_bytes). Until something else is touched, so that
+ * nobody has much more memory than he uses. addr is there already.
+ *
+ * Not FAULT_FLAG_USER: there is no instruction that could be tried again, or
+ * wait for memory of its cgroup.
+ */
+static void fault_ahead(struct azm_instance *inst, const struct azm_cpu *c,
+			struct azm_core *k, struct vm_area_struct *vma,
+			u64 addr)
+{
+	const int node = cpu_to_node(c->cpu);
+	u64 at = addr & PAGE_MASK, end = (addr & PMD_MASK) + PMD_SIZE;
+
+	k->ahead = at == k->next ? min(2 * k->ahead, AHEAD_MAX) : 1;
+	end = min3(end, (u64)vma->vm_end, at + (u64)k->ahead * PAGE_SIZE);
+	for (at += PAGE_SIZE; at < end; at += PAGE_SIZE) {
+		bool fresh = !c->forced && azm_memory_lend(inst, node, at);
+
+		if (handle_mm_fault(vma, at,
+				    FAULT_FLAG_WRITE | FAULT_FLAG_REMOTE,
+				    NULL) &
+		    VM_FAULT_ERROR)
+			break;
+		if (!c->forced)
+			azm_memory_used(inst, node, at, fresh);
+	}
+	k->next = at;
+}
+
+/*
  * One try, as arch/x86/mm/fault.c:do_user_addr_fault. 0 or STUB_FAULT_;
  * -EAGAIN: *flags say how to go on; -EINTR: a signal comes first.
  */
 static int fault_once(struct azm_instance *inst, const struct azm_cpu *c,
-		      u64 addr, u32 error, unsigned int *flags)
+		      struct azm_core *k, u64 addr, u32 error,
+		      unsigned int *flags)
 {
 	const int node = cpu_to_node(c->cpu);
 	struct mm_struct *mm = inst->mm;
 	struct vm_area_struct *vma;
 	vm_fault_t fault;
 	int answer = STUB_FAULT_SEGV;
-	bool lend, fresh;
+	bool new, lend, fresh;
 
 	vma = azm_lock_vma(mm, addr);
 	if (!vma)
@@ -64,7 +100,8 @@ static int fault_once(struct azm_instance *inst, const struct azm_cpu *c,
 	if (!access_ok_by_vma(vma, error))
 		goto out;
 	/* New memory, for a core that was reserved: so may be that memory. */
-	lend = !(error & X86_PF_PROT) && vma_is_anonymous(vma) && !c->forced;
+	new = !(error & X86_PF_PROT) && vma_is_anonymous(vma);
+	lend = new && !c->forced;
 	fresh = lend && azm_memory_lend(inst, node, addr);
 	fault = handle_mm_fault(vma, addr, *flags, NULL);
 	if (fault & AZM_FAULT_COMPLETED)
@@ -87,6 +124,9 @@ static int fault_once(struct azm_instance *inst, const struct azm_cpu *c,
 	} else {
 		if (lend)
 			azm_memory_used(inst, node, addr, fresh);
+		if (new && error & X86_PF_WRITE && !userfaultfd_armed(vma) &&
+		    !azm_is_big(mm, addr))
+			fault_ahead(inst, c, k, vma, addr);
 		spin_lock(&inst->tlb);
 		azm_table_sync(&inst->table, mm, addr, addr + 1);
 		spin_unlock(&inst->tlb);
@@ -96,7 +136,8 @@ out:
 	return answer;
 }
 
-static int fault_serve(struct azm_instance *inst, const struct azm_cpu *c)
+static int fault_serve(struct azm_instance *inst, const struct azm_cpu *c,
+		       struct azm_core *k)
 {
 	const u64 addr = c->block->fault_addr;
 	const u32 error = c->block->fault_error;
@@ -107,7 +148,7 @@ static int fault_serve(struct azm_instance *inst, const struct azm_cpu *c)
 	    (error & (X86_PF_RSVD | X86_PF_PK)) || !(error & X86_PF_USER))
 		return STUB_FAULT_SEGV;
 	do {
-		answer = fault_once(inst, c, addr, error, &flags);
+		answer = fault_once(inst, c, k, addr, error, &flags);
 		cond_resched();
 	} while (answer == -EAGAIN);
 	if (answer == -ENOMEM) {
@@ -227,7 +268,7 @@ static int serve(struct azm_instance *inst, struct azm_core *k,
 	smp_rmb(); /* request_seq, then what it announces */
 	switch (READ_ONCE(b->request)) {
 	case STUB_REQ_FAULT:
-		r = fault_serve(inst, c);
+		r = fault_serve(inst, c, k);
 		if (r < 0)
 			return r;
 		answer(c, r);
