@@ -11,7 +11,8 @@ DEPS_SETS := build \
 	$(if $(filter test test-%,$(MAKECMDGOALS)),test) \
 	$(if $(filter lint,$(MAKECMDGOALS)),lint) \
 	$(if $(filter bench bench-% benchmarks%,$(MAKECMDGOALS)),bench) \
-	$(if $(filter machine benchmarks-metal,$(MAKECMDGOALS)),machine)
+	$(if $(filter machine benchmarks-metal,$(MAKECMDGOALS)),machine) \
+	$(if $(filter benchmarks-kvm,$(MAKECMDGOALS)),compare)
 DEPS_NAME := $(shell echo $(DEPS_SETS) | tr ' ' '-')
 DEPS := $(B)/deps/$(DEPS_NAME)
 
@@ -38,6 +39,7 @@ help:
 	@echo 'make benchmarks all benches, and the figures into docs/'
 	@echo 'make machine    a QEMU machine with this tree, to crash [MACHINEFLAGS=]'
 	@echo 'make benchmarks-metal  the same for metal, in a QEMU machine'
+	@echo 'make benchmarks-kvm    the same for kvm, beside runsc and QEMU'
 	@echo 'make examples   $(B)/edge, the program of the demo; $(B)/web.azi'
 	@echo 'make deps       install the Debian packages for all of these'
 	@echo 'make install    into PREFIX, /usr/local [DESTDIR=]; the module, too,'
@@ -208,6 +210,11 @@ benchmarks: bench-build
 .PHONY: benchmarks-metal
 benchmarks-metal: bench-build module $(B)/qemu_count.so
 	$(Q)tools/benchmarks_metal.py $(BENCHFLAGS)
+
+# The same for kvm, on this machine, into docs/benchmarks-kvm.md.
+.PHONY: benchmarks-kvm
+benchmarks-kvm: bench-build
+	$(Q)tools/benchmarks_kvm.py $(BENCHFLAGS)
 
 # --- generated from the table of calls ---------------------------------------
 $(B)/genseccomp: tools/genseccomp.c tools/bpf_ranges.c tools/bpf_ranges.h \
