@@ -45,7 +45,7 @@ RCFLAGS := $(filter-out -O2 -g,$(HCFLAGS)) -Os -ffunction-sections \
 	-fdata-sections -fno-asynchronous-unwind-tables -fno-stack-protector \
 	-isystem $(B)/musl-include -include host/lib/musl.h
 RSRC := host/cli/request.c host/cli/resources.c host/cli/reserved.c \
-	$(filter-out host/bench/% host/cli/% host/cores/% host/gdb/% \
+	$(filter-out host/bench/% host/cli/% host/cores/% host/gdb/% host/perf/% \
 	    %/supervise.c,$(wildcard host/*/*.c))
 ROBJ := $(RSRC:host/%.c=$(B)/runtime/%.o)
 

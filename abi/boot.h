@@ -26,15 +26,16 @@
 #define AZ_OFFLOAD_RING   1
 #define AZ_OFFLOAD_DIRECT 2
 
-#define AZ_BOOT_STRACE       (1U << 0) /* print decoded calls on fd 2 */
-#define AZ_BOOT_TSC          (1U << 1) /* can be trusted: use it as clock */
-#define AZ_BOOT_FSGSBASE     (1U << 2) /* wrfsbase and friends are enabled */
-#define AZ_BOOT_SECURE       (1U << 3) /* AT_SECURE */
-#define AZ_BOOT_XSAVE        (1U << 4) /* OSXSAVE: xgetbv, xsave, xrstor */
-#define AZ_BOOT_XSAVEC       (1U << 5) /* xsavec too */
-#define AZ_BOOT_XINUSE       (1U << 7) /* xgetbv tells what is in use */
-#define AZ_BOOT_STRICT_UNMAP (1U << 8) /* each munmap is one of the host's */
-#define AZ_BOOT_NOPATCH      (1U << 9) /* leave call sites as they are */
+#define AZ_BOOT_STRACE       (1U << 0)  /* print decoded calls on fd 2 */
+#define AZ_BOOT_TSC          (1U << 1)  /* can be trusted: use it as clock */
+#define AZ_BOOT_FSGSBASE     (1U << 2)  /* wrfsbase and friends are enabled */
+#define AZ_BOOT_SECURE       (1U << 3)  /* AT_SECURE */
+#define AZ_BOOT_XSAVE        (1U << 4)  /* OSXSAVE: xgetbv, xsave, xrstor */
+#define AZ_BOOT_XSAVEC       (1U << 5)  /* xsavec too */
+#define AZ_BOOT_XINUSE       (1U << 7)  /* xgetbv tells what is in use */
+#define AZ_BOOT_STRICT_UNMAP (1U << 8)  /* each munmap is one of the host's */
+#define AZ_BOOT_NOPATCH      (1U << 9)  /* leave call sites as they are */
+#define AZ_BOOT_PERF_MAP     (1U << 12) /* see az_boot.want_map */
 /* For the owner of the next program: see plat_instance. */
 #define AZ_BOOT_CPUS_GIVEN (1U << 10)
 #define AZ_BOOT_CHILD      (1U << 11)
@@ -45,11 +46,13 @@
 _Static_assert((AZ_BOOT_STRACE ^ AZ_BOOT_TSC ^ AZ_BOOT_FSGSBASE ^
 		AZ_BOOT_SECURE ^ AZ_BOOT_XSAVE ^ AZ_BOOT_XSAVEC ^
 		AZ_BOOT_XINUSE ^ AZ_BOOT_STRICT_UNMAP ^ AZ_BOOT_NOPATCH ^
-		AZ_BOOT_CPUS_GIVEN ^ AZ_BOOT_CHILD ^ AZ_BOOT_RESTORED) ==
+		AZ_BOOT_PERF_MAP ^ AZ_BOOT_CPUS_GIVEN ^ AZ_BOOT_CHILD ^
+		AZ_BOOT_RESTORED) ==
 		   AZ_BOOT_STRACE + AZ_BOOT_TSC + AZ_BOOT_FSGSBASE +
 		       AZ_BOOT_SECURE + AZ_BOOT_XSAVE + AZ_BOOT_XSAVEC +
 		       AZ_BOOT_XINUSE + AZ_BOOT_STRICT_UNMAP + AZ_BOOT_NOPATCH +
-		       AZ_BOOT_CPUS_GIVEN + AZ_BOOT_CHILD + AZ_BOOT_RESTORED,
+		       AZ_BOOT_PERF_MAP + AZ_BOOT_CPUS_GIVEN + AZ_BOOT_CHILD +
+		       AZ_BOOT_RESTORED,
 	       "flags");
 
 /* az_boot.snap_ready */
@@ -151,7 +154,8 @@ struct az_boot {
 	_Alignas(64) uint32_t want_cores; /* cores to have started: 1..ncores */
 	uint32_t want_workers;            /* more workers, please */
 	uint32_t want_cancel;             /* some slot has call.cancel set */
-	uint32_t owner_tid;               /* the main thread */
+	uint32_t want_map;  /* name the program's code; 0: it has been done */
+	uint32_t owner_tid; /* the main thread */
 	/*
 	 * A call that changes credentials, which Linux keeps per thread: the
 	 * main thread makes it, and if it succeeds every other thread does.

@@ -29,6 +29,7 @@
 #include "lib/error.h"
 #include "lib/name.h"
 #include "lib/program.h"
+#include "perf/map.h"
 
 enum run_option {
 	OPT_ALLOW,
@@ -48,6 +49,7 @@ enum run_option {
 	OPT_NO_PATCH,
 	OPT_OFFLOAD,
 	OPT_OVERCOMMIT,
+	OPT_PERF_MAP,
 	OPT_PLAT,
 	OPT_POLICY,
 	OPT_RM,
@@ -101,6 +103,9 @@ static const struct option_spec run_options[] = {
 			  "(on the core itself), auto (default)" },
 	[OPT_OVERCOMMIT] = { 0, "overcommit", NULL,
 			     "accept more memory than the machine has" },
+	[OPT_PERF_MAP] = { 0, "perf-map", NULL,
+			   "name the code of program and unikernel for perf,\n"
+			   "in /tmp/perf-PID.map" },
 	[OPT_PLAT] = { 0, "plat", "PLATFORM",
 		       "pico, kvm, metal, or auto (default): the best that\n"
 		       "this machine can do, see `azalea info`" },
@@ -308,6 +313,10 @@ static int request_check(struct run_request *rq, struct instance_config *cfg)
 		cfg->flags |= AZ_BOOT_STRACE;
 	if (rq->on[OPT_STRICT_UNMAP])
 		cfg->flags |= AZ_BOOT_STRICT_UNMAP;
+	if (rq->on[OPT_PERF_MAP]) {
+		cfg->flags |= AZ_BOOT_PERF_MAP;
+		cfg->perf_map = perf_map_write;
+	}
 	request_patch(rq->on[OPT_NO_PATCH], cfg);
 	if (rq->on[OPT_ISOLATE])
 		rq->policy.isolate = true;

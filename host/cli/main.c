@@ -11,6 +11,7 @@
 #include "lib/clock.h"
 #include "lib/error.h"
 #include "lib/name.h"
+#include "perf/map.h"
 
 uint64_t main_mono_ns;
 
@@ -73,6 +74,7 @@ int main(int argc, char **argv)
 
 	main_mono_ns = clock_mono_ns();
 	if (before_config(&next, argv)) {
+		next.perf_map = perf_map_write;
 		(void)instance_run(&next);
 		return EXIT_AZALEA;
 	}

@@ -89,6 +89,29 @@ int image_map(const struct az_image_header **out)
 	return 0;
 }
 
+int image_anonymous(const struct az_image_header *header)
+{
+	uint64_t from = PAGE_DOWN(header->text);
+	size_t len = PAGE_UP(header->text_end) - from;
+	void *copy = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int err = 0;
+
+	if (copy == MAP_FAILED)
+		return -errno;
+	memcpy(copy, (void *)from, len);
+	if (mmap((void *)from, len, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		err = -errno;
+	if (!err) {
+		memcpy((void *)from, copy, len);
+		if (mprotect((void *)from, len, PROT_READ | PROT_EXEC))
+			err = -errno;
+	}
+	munmap(copy, len);
+	return err;
+}
+
 uint64_t image_header_at(void)
 {
 	const Elf64_Ehdr *eh = (const void *)azalea_image;

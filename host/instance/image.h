@@ -16,6 +16,12 @@ extern const char azalea_image_id[64];
 int image_map(const struct az_image_header **out);
 
 /*
+ * image_anonymous - have its text be no file's, so that perf looks for names
+ * elsewhere than in this binary's. 0 or -errno.
+ */
+int image_anonymous(const struct az_image_header *header);
+
+/*
  * image_header_at - where its header is going to be. Before image_map only,
  * which moves away what tells.
  */

@@ -74,6 +74,7 @@ static bool plat_auto; /* kvm was our choice */
 static int control_fd = -1;
 static int stats_fd = -1;
 static uint32_t cores_started = 1;
+static int (*perf_map)(void); /* of instance_config */
 
 /* --- memory --- */
 
@@ -398,6 +399,16 @@ static void boot_restored(const struct instance_config *cfg)
 	stats_fill(cfg->mem_bytes, cfg->start_mono_ns);
 	STATS->enter_mono_ns = 0;
 	STATS->exited = 0;
+}
+
+/* For perf: what there is by now. */
+static void name_code(void)
+{
+	int err = perf_map ? perf_map() : 0;
+
+	if (err)
+		error_say("cannot write /tmp/perf-%d.map: %s", getpid(),
+			  error_text(err));
 }
 
 /* --- descriptors --- */
@@ -904,6 +915,10 @@ static void serve_requests(void)
 	if (__atomic_exchange_n(&BOOT->want_cancel, 0, __ATOMIC_SEQ_CST) &&
 	    worker_cancel())
 		__atomic_store_n(&BOOT->want_cancel, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&BOOT->want_map, __ATOMIC_SEQ_CST)) {
+		name_code();
+		__atomic_store_n(&BOOT->want_map, 0, __ATOMIC_RELEASE);
+	}
 	creds_change();
 	serve_fork();
 	snapshot_serve(control_fd);
@@ -986,6 +1001,7 @@ static void self_fill(const struct instance_config *cfg)
 	self.hide_fd = fd_hide_late;
 	self.ncores = cfg->ncores;
 	self.cpus_given = cfg->cpus_given;
+	perf_map = cfg->perf_map;
 	self.child = cfg->flags & AZ_BOOT_CHILD;
 	self.debugged = cfg->debug_fd || (cfg->before && traced());
 	memcpy(self.host_cpu, cfg->host_cpu, sizeof(self.host_cpu));
@@ -1071,6 +1087,12 @@ static int start_new(const struct instance_config *cfg, const sigset_t *blocked,
 	if (err)
 		return err;
 	image = *header;
+	if (cfg->flags & AZ_BOOT_PERF_MAP) {
+		err = image_anonymous(&image);
+		if (err)
+			return err;
+		name_code();
+	}
 	boot_fill(cfg);
 	if (cfg->before)
 		BOOT->sig_blocked = cfg->before->sig_blocked;

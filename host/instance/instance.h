@@ -34,6 +34,8 @@ struct instance_config {
 	const char *exec_fn;  /* as execve got it: AT_EXECFN */
 	char *const *argv;
 	char *const *envp;
+	/* perf_map_write, for AZ_BOOT_PERF_MAP; or NULL */
+	int (*perf_map)(void);
 	int debug_fd;          /* where a debugger waits for this owner, or 0 */
 	struct policy *policy; /* what is taken from it, or NULL */
 	int control_fd;        /* listening socket of the registry, or -1 */

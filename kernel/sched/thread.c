@@ -220,10 +220,21 @@ void thread_exit(int status)
 	thread_leave();
 }
 
+/* The owner names the program's code while it is still there. */
+static void name_code(void)
+{
+	__atomic_store_n(&BOOT->want_map, 1, __ATOMIC_SEQ_CST);
+	mon_owner();
+	while (__atomic_load_n(&BOOT->want_map, __ATOMIC_ACQUIRE))
+		mon_relax();
+}
+
 void process_exit(int wstatus)
 {
 	if (unlikely(core_self()->vfork))
 		mon_exit(wstatus);
+	if (unlikely(BOOT->flags & AZ_BOOT_PERF_MAP))
+		name_code();
 	patch_publish();
 	STATS->exit_status = (uint32_t)wstatus;
 	/* Pairs with the tools' acquire: the status is there. */
