@@ -43,7 +43,7 @@ int from_open(const char *path, struct snapshot *s, struct instance_config *cfg)
 	if (snapshot_fits(s, reason))
 		return refuse(path, reason);
 	cfg->from = s;
-	cfg->exe_fd = -1;
+	cfg->exe_fd = s->fd; /* what supervise.c keeps open */
 	cfg->mem_bytes = p->mem_bytes;
 	cfg->exe_path = snap_string(&s->t, p->exe_path);
 	cfg->exec_fn = snap_string(&s->t, p->exec_fn);

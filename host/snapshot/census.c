@@ -257,15 +257,17 @@ static void socket_look(struct writer *w, struct snap_fd *f)
 	if (getsockname(f->fd, (struct sockaddr *)&sa, &len))
 		len = 0;
 	if (connected && f->arg[0] == AF_UNIX && !named(&sa, len) &&
-	    !named(&peer, peer_len) && own_pair(f->fd))
+	    !named(&peer, peer_len) && own_pair(f->fd)) {
 		f->kind = SNAP_FD_PAIR; /* if its other end is here */
-	else if (connected)
+		f->arg[0] = 0;
+	} else if (connected) {
 		lost(w, f, "a connection, whose other side goes on without it");
-	else if (f->arg[0] == AF_UNIX || f->arg[0] == AF_INET ||
-		 f->arg[0] == AF_INET6)
+	} else if (f->arg[0] == AF_UNIX || f->arg[0] == AF_INET ||
+		   f->arg[0] == AF_INET6) {
 		bound_socket(w, f, &sa, len);
-	else
+	} else {
 		lost(w, f, "a socket of this family");
+	}
 }
 
 /* --- the others --- */
@@ -478,6 +480,7 @@ static void pipes_match(struct writer *w)
 		if (f->kind != SNAP_FD_PIPE)
 			continue;
 		f->arg[0] = seen_at(i)->st.st_ino;
+		f->arg[1] = (uint64_t)fcntl(f->fd, F_GETPIPE_SZ);
 		for (uint32_t k = 0; k < w->fds.n; k++)
 			if (fd_at(w, k)->kind == SNAP_FD_PIPE &&
 			    seen_at(k)->st.st_ino == f->arg[0])

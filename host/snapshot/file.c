@@ -73,12 +73,16 @@ int snap_check_header(const void *data, uint64_t size, uint64_t file_size,
 			      "a snapshot of version %u, this azalea reads "
 			      "version %u: make it anew",
 			      h->version, SNAP_VERSION);
-	if (size < sizeof(*h) || file_size < AZ_PAGE_SIZE)
+	if (size < AZ_PAGE_SIZE || file_size < size)
 		return refuse(reason, "cut short: copy it again, or make it "
 				      "anew");
 	if (h->size != sizeof(*h) || snap_hash_header(h) != h->hash)
 		return refuse(reason, "damaged: its header is not what was "
 				      "written: make it anew");
+	for (uint64_t i = sizeof(*h); i < AZ_PAGE_SIZE; i++)
+		if (((const char *)data)[i])
+			return refuse(reason, "damaged: its header is not what "
+					      "was written: make it anew");
 	if (h->file_size != file_size)
 		return refuse(reason,
 			      "%s: it has %llu bytes instead of %llu: copy it "

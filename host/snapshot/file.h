@@ -125,7 +125,7 @@ struct snap_object {
 #define SNAP_FD_STDIO  1U /* arg[0]: which of the new owner's */
 #define SNAP_FD_PATH   2U /* object, or its path if there is none */
 #define SNAP_FD_MEMORY 3U
-#define SNAP_FD_PIPE   4U /* arg[0]: which; object: what is in it */
+#define SNAP_FD_PIPE   4U /* arg: which, capacity; object: what is in it */
 #define SNAP_FD_EVENT  5U /* arg[0]: count; arg[1]: semaphore */
 #define SNAP_FD_TIMER  6U /* arg: clock, ticks, settime flags, value, interval */
 #define SNAP_FD_EPOLL  7U
@@ -178,9 +178,10 @@ struct snap_tables {
 #define SNAP_REASON_MAX 160
 
 /*
- * snap_check_header - the first size bytes of a file of file_size bytes: 0 if
- * they begin with a header, so that table_size bytes at its end are tables; or
- * -EINVAL with the reason, in words that follow "<file>: ".
+ * snap_check_header - the first size bytes, a page if there are so many, of a
+ * file of file_size bytes: 0 if they begin with a header, so that table_size
+ * bytes at its end are tables; or -EINVAL with the reason, in words that follow
+ * "<file>: ".
  */
 int snap_check_header(const void *data, uint64_t size, uint64_t file_size,
 		      char reason[SNAP_REASON_MAX]);

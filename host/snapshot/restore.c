@@ -58,6 +58,7 @@ static int tables_read(struct snapshot *s, char *reason)
 int snapshot_open(const char *path, struct snapshot *s,
 		  char reason[SNAP_REASON_MAX])
 {
+	static _Alignas(8) char page[AZ_PAGE_SIZE];
 	struct stat st;
 	ssize_t n;
 
@@ -71,16 +72,15 @@ int snapshot_open(const char *path, struct snapshot *s,
 		(void)snprintf(reason, SNAP_REASON_MAX, "not a regular file");
 		return -EINVAL;
 	}
-	memset(&s->header, 0, sizeof(s->header));
-	n = pread(s->fd, &s->header, sizeof(s->header), 0);
+	n = pread(s->fd, page, sizeof(page), 0);
 	if (n < 0) {
 		(void)snprintf(reason, SNAP_REASON_MAX, "%s",
 			       error_text(errno));
 		return -errno;
 	}
-	if (snap_check_header(&s->header, (uint64_t)n, (uint64_t)st.st_size,
-			      reason))
+	if (snap_check_header(page, (uint64_t)n, (uint64_t)st.st_size, reason))
 		return -EINVAL;
+	memcpy(&s->header, page, sizeof(s->header));
 	return tables_read(s, reason);
 }
 
@@ -329,11 +329,23 @@ static int run_map(const struct snapshot *s, const struct snap_run *r,
 	return err;
 }
 
+static ino_t source;
+
+uint64_t snapshot_source(void)
+{
+	return source;
+}
+
 int snapshot_map(struct snapshot *s, const char **why)
 {
 	const struct snap_counts *n = &s->t.header->count;
+	struct stat st;
 	uint32_t k = 0;
 	int err = 0;
+
+	if (fstat(s->fd, &st))
+		return -errno;
+	source = st.st_ino;
 
 	for (uint32_t i = 0; !err && i < n->ranges; i++)
 		err = range_map(s, &s->t.range[i], why);

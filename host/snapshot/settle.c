@@ -27,7 +27,8 @@
 #include "lib/error.h"
 #include "snapshot/restore_private.h"
 
-#define STDIO 3
+#define STDIO     3
+#define PIPE_SIZE 65536 /* unless one asks for another, pipe(7) */
 
 /* --- credentials, limits, directory --- */
 
@@ -351,16 +352,14 @@ static int pipe_make(const struct snapshot *s, uint32_t i)
 	end[1] = fd_above(end[1]);
 	if (end[0] < 0 || end[1] < 0)
 		return -EMFILE;
+	if (f[i].arg[1] != PIPE_SIZE)
+		(void)fcntl(end[1], F_SETPIPE_SZ, (int)f[i].arg[1]);
 	for (uint32_t k = i; !err && k < s->t.header->count.fds; k++) {
 		int fd;
 
 		if (f[k].kind != SNAP_FD_PIPE || f[k].arg[0] != f[i].arg[0])
 			continue;
-		if (f[k].object != SNAP_NONE) {
-			(void)fcntl(end[1], F_SETPIPE_SZ,
-				    (int)s->t.object[f[k].object].size);
-			err = refill(s, &f[k], end[1]);
-		}
+		err = refill(s, &f[k], end[1]);
 		fd = fcntl(end[!reads(&f[k])], F_DUPFD_CLOEXEC, first_above);
 		if (!err)
 			err = fd < 0 ? -errno : place(&f[k], fd);

@@ -99,6 +99,9 @@ int fd_above(int fd);
  */
 int snapshot_map(struct snapshot *s, const char **why);
 
+/* snapshot_source - the inode of the file that snapshot_map was for, or 0. */
+uint64_t snapshot_source(void);
+
 /*
  * snapshot_settle - what else the program had of Linux: credentials, limits,
  * directory, descriptors. 0 or -errno, *why likewise.

@@ -184,7 +184,7 @@ static bool is_zero(const void *page)
 
 /* --- mappings --- */
 
-/* One line of /proc/self/smaps, and what follows it. */
+/* One line of /proc/self/maps, and what follows it in smaps. */
 struct vma {
 	uint64_t start, end, offset, ino;
 	unsigned int major, minor;
@@ -216,37 +216,65 @@ static uint32_t vma_prot(const struct vma *v)
 	       (v->perms[2] == 'x' ? PROT_EXEC : 0);
 }
 
-/* Pages that are in the file so far, as runs; `open`: the last may grow. */
+/*
+ * Pages of one mapping on their way into the file. While `open`, the last run
+ * may grow; its last pages, from `from` on, are still to be written.
+ */
 struct pages {
 	struct writer *w;
 	bool skip_zero;
 	bool open;
+	uint64_t from, to; /* addresses */
 };
+
+static struct snap_run *last_run(struct writer *w)
+{
+	return (struct snap_run *)w->run.data + (w->run.n - 1);
+}
+
+static void pages_flush(struct pages *p)
+{
+	const struct snap_run *r;
+
+	if (p->from == p->to)
+		return;
+	r = last_run(p->w);
+	must(p->w, data_write(p->w, (const void *)p->from, p->to - p->from,
+			      r->at + (p->from - r->addr)));
+	p->from = p->to;
+}
+
+/* May addr be in the last run? Between may be pages that are zero. */
+static bool run_reaches(const struct pages *p, uint64_t addr)
+{
+	const struct snap_run *r = p->open ? last_run(p->w) : NULL;
+
+	return r && (addr == r->addr + r->len ||
+		     (p->skip_zero &&
+		      addr <= r->addr + r->len + GAP_PAGES * AZ_PAGE_SIZE));
+}
 
 static void page_add(struct pages *p, uint64_t addr)
 {
 	struct writer *w = p->w;
-	struct snap_run *r = NULL;
-	uint64_t at = w->at;
+	struct snap_run *r;
 
 	if (p->skip_zero && is_zero((const void *)addr))
 		return;
-	if (p->open) {
-		r = (struct snap_run *)w->run.data + (w->run.n - 1);
-		if (addr > r->addr + r->len + GAP_PAGES * AZ_PAGE_SIZE ||
-		    (!p->skip_zero && addr != r->addr + r->len))
-			r = NULL;
+	if (addr != p->to) {
+		pages_flush(p);
+		p->from = p->to = addr;
 	}
-	if (!r) {
+	if (!run_reaches(p, addr)) {
 		r = table_add(&w->run);
 		*r = (struct snap_run){ .addr = addr,
-					.at = at,
+					.at = w->at,
 					.object = SNAP_NONE };
 		p->open = true;
 	}
-	at = r->at + (addr - r->addr);
-	r->len = addr + AZ_PAGE_SIZE - r->addr;
-	must(w, data_write(w, (const void *)addr, AZ_PAGE_SIZE, at));
+	p->to = addr + AZ_PAGE_SIZE;
+	r = last_run(w);
+	r->len = p->to - r->addr;
 	w->at = r->at + r->len;
 }
 
@@ -275,26 +303,29 @@ static void pages_own(struct pages *p, int pagemap, uint64_t start,
 				page_add(p, start + i * AZ_PAGE_SIZE);
 		start += n * AZ_PAGE_SIZE;
 	}
+	pages_flush(p);
 }
 
 /* All pages, though some may be beyond the end of a file that has no name. */
-static void pages_all(struct pages *p, const struct vma *v)
+static void pages_all(struct writer *w, const struct vma *v)
 {
-	struct writer *w = p->w;
+	struct snap_run *r = NULL;
 
 	for (uint64_t at = v->start; at < v->end; at += AZ_PAGE_SIZE) {
-		struct snap_run *r = table_add(&w->run);
 		int err = data_write(w, (const void *)at, AZ_PAGE_SIZE, w->at);
 
 		if (err == -EFAULT) {
-			w->run.n--;
+			r = NULL;
 			continue;
 		}
 		must(w, err);
-		*r = (struct snap_run){ .addr = at,
-					.len = AZ_PAGE_SIZE,
-					.at = w->at,
-					.object = SNAP_NONE };
+		if (!r) {
+			r = table_add(&w->run);
+			*r = (struct snap_run){ .addr = at,
+						.at = w->at,
+						.object = SNAP_NONE };
+		}
+		r->len += AZ_PAGE_SIZE;
 		w->at += AZ_PAGE_SIZE;
 	}
 }
@@ -366,10 +397,7 @@ static bool within(const struct vma *v, uint64_t lo, uint64_t hi)
 	return v->start >= lo && v->end <= hi;
 }
 
-/*
- * Ranges of shared mappings first, as the instance changes those: with `shared`,
- * and then the others. table_add may move what it returned before.
- */
+/* One mapping, and what it has. table_add may move what it returned before. */
 static void vma_write(struct writer *w, const struct vma *v, int pagemap)
 {
 	struct pages p = { .w = w, .skip_zero = true };
@@ -379,6 +407,8 @@ static void vma_write(struct writer *w, const struct vma *v, int pagemap)
 				.prot = vma_prot(v),
 				.object = SNAP_NONE,
 				.kind = SNAP_ANON };
+	/* What came from a snapshot must not need that any more. */
+	bool again = v->ino && v->ino == snapshot_source();
 	struct stat st;
 	bool made;
 
@@ -386,24 +416,25 @@ static void vma_write(struct writer *w, const struct vma *v, int pagemap)
 		r.kind = SNAP_STATS;
 		for (uint64_t at = v->start; at < v->end; at += AZ_PAGE_SIZE)
 			page_add(&p, at);
+		pages_flush(&p);
 	} else if (v->perms[3] == 's') {
 		vma_shared(w, v, &r);
 	} else {
-		if (!(r.prot & PROT_READ) && v->own_kib)
+		if (!(r.prot & PROT_READ) && (v->own_kib || again))
 			(void)mprotect((void *)v->start, v->end - v->start,
 				       PROT_READ);
 		if (within(v, AZ_IMAGE_BASE, AZ_BOOT_BASE)) {
 			r.kind = SNAP_IMAGE;
 			p.skip_zero = false;
-		} else if (v->ino && vma_named(v, &st)) {
+		} else if (!again && v->ino && vma_named(v, &st)) {
 			r.kind = SNAP_FILE;
 			r.object =
 			    object_find(w, &st, SNAP_PATH, v->path, &made);
 			object_at(w, r.object)->fixed = 1;
 			p.skip_zero = false;
 		}
-		if (v->ino && r.kind == SNAP_ANON)
-			pages_all(&p, v);
+		if (again || (v->ino && r.kind == SNAP_ANON))
+			pages_all(w, v);
 		else if (v->own_kib)
 			pages_own(&p, pagemap, v->start, v->end);
 	}
@@ -412,11 +443,13 @@ static void vma_write(struct writer *w, const struct vma *v, int pagemap)
 	*(struct snap_range *)table_add(&w->range) = r;
 }
 
-/* Mappings below the owner's, in order; those that are shared, or the others. */
-static int vmas_read(struct vma **out, size_t *n)
+/*
+ * Mappings below the owner's, in order. smaps takes longer, and has own_kib.
+ */
+static int vmas_read(const char *path, struct vma **out, size_t *n)
 {
 	struct table t = { .size = sizeof(struct vma) };
-	FILE *f = fopen("/proc/self/smaps", "re");
+	FILE *f = fopen(path, "re");
 	char *line = NULL;
 	size_t room = 0;
 	struct vma v, *last = NULL;
@@ -623,13 +656,16 @@ _Noreturn void snapshot_write(int fd, int reply, int census_done,
 		.hidden_hi = BOOT->fd_hidden_hi,
 	};
 	(void)string_add(&w, ""); /* 0: nothing */
-	must(&w, vmas_read(&v, &n));
+	must(&w, vmas_read("/proc/self/maps", &v, &n));
 	census(&w);
 	memory_write(&w, v, n, true);
 	/* The instance goes on: it reads the end of the pipe. */
 	close(census_done);
 	still_ns = clock_mono_ns() - still_ns;
-	memory_write(&w, v, n, false);
+	free(v);
+	must(&w, vmas_read("/proc/self/smaps", &v, &n));
+	if (!w.err)
+		memory_write(&w, v, n, false);
 	if (w.range.n)
 		qsort(w.range.data, w.range.n, w.range.size, compare_ranges);
 	if (w.run.n)

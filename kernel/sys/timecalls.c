@@ -26,6 +26,10 @@ static long host_gettime(int32_t id, uint64_t uaddr)
 
 	if (r)
 		return r;
+	if (clock_shift() &&
+	    (id == CLOCK_MONOTONIC_RAW || id == CLOCK_BOOTTIME_ALARM))
+		ts = timespec_of((uint64_t)ts.sec * NSEC_PER_SEC +
+				 (uint64_t)(ts.nsec + clock_shift()));
 	return copy_to_user(uaddr, &ts, sizeof(ts));
 }
 
@@ -177,6 +181,28 @@ static long sleep_for(const struct clock *c, uint64_t ns, uint64_t urem)
 	if (urem && timespec_store(urem, at - now))
 		return -EFAULT;
 	return -EINTR;
+}
+
+/*
+ * Linux's timers go by its own clocks. A descriptor does not tell which clock it
+ * is for; but times of CLOCK_REALTIME are decades from those since a boot.
+ */
+long sys_timerfd_settime(const uint64_t a[6])
+{
+	struct {
+		struct timespec64 interval, value;
+	} its;
+	uint64_t at;
+
+	if (likely(!clock_shift()) || !(a[1] & TIMER_ABSTIME))
+		return offload(AZ_SYS_timerfd_settime, a);
+	if (copy_from_user(&its, a[2], sizeof(its)) ||
+	    (a[3] && !user_range_ok(a[3], sizeof(its))))
+		return -EFAULT;
+	if (!timespec_ns(&its.value, &at) && at && at < clock_real() / 2)
+		its.value = timespec_of(MAX(clock_of_host(at), 1));
+	return host_call(AZ_SYS_timerfd_settime, a[0], a[1], (uint64_t)&its,
+			 a[3], 0, 0);
 }
 
 long sys_nanosleep(const uint64_t a[6])
