@@ -79,8 +79,8 @@ int kvm_fds[KVM_NFDS] = { -1, -1, -1 };
 static const struct plat_instance *instance;
 static uint64_t xcr0;
 static bool syscall_stays; /* at CPL 3 */
-static struct {
-	struct kvm_cpuid2 head;
+static struct {            /* as struct kvm_cpuid2 */
+	uint32_t nent, pad;
 	struct kvm_cpuid_entry2 entry[256];
 } cpuid; /* what KVM can give to a guest here: all of it */
 
@@ -159,10 +159,11 @@ struct entry {
  * Where a `syscall` enters CPL 0. The program's %rcx, %r11 and all others go
  * on to image->metal_syscall; not by sysret, which needs %rcx.
  */
-extern const char kvm_syscall_begin[], kvm_syscall_end[];
+extern const char kvm_syscall_begin[];
+extern const uint64_t kvm_syscall_size;
 __asm__("	.section .rodata\n"
-	"	.hidden kvm_syscall_begin, kvm_syscall_end\n"
-	"	.globl kvm_syscall_begin, kvm_syscall_end\n"
+	"	.hidden kvm_syscall_begin, kvm_syscall_size\n"
+	"	.globl kvm_syscall_begin, kvm_syscall_size\n"
 	"kvm_syscall_begin:\n"
 	"	swapgs\n"
 	"	movq %rsp, %gs:0\n"
@@ -180,7 +181,9 @@ __asm__("	.section .rodata\n"
 	"	movq %gs:32, %r11\n"
 	"	swapgs\n"
 	"	iretq\n"
-	"kvm_syscall_end:\n"
+	"	.balign 8\n"
+	"kvm_syscall_size:\n"
+	"	.quad . - kvm_syscall_begin\n"
 	"	.text\n");
 
 /* Behind the stubs, in the same page. */
@@ -193,7 +196,7 @@ __asm__("	.section .rodata\n"
 /* What KVM lets a guest have of the vector state; all of x86-64 has 3. */
 static void vectors_limit(void)
 {
-	for (uint32_t i = 0; i < cpuid.head.nent; i++) {
+	for (uint32_t i = 0; i < cpuid.nent; i++) {
 		const struct kvm_cpuid_entry2 *e = &cpuid.entry[i];
 
 		if (e->function == 0xd && e->index == 0)
@@ -209,7 +212,7 @@ static int private_pages(void)
 		return -ENOMEM;
 	idt_fill(idt, code);
 	memcpy(code + (P_SYSCALL - P_CODE), kvm_syscall_begin,
-	       (size_t)(kvm_syscall_end - kvm_syscall_begin));
+	       kvm_syscall_size);
 	if (kvm_pages_private(P_IDT, idt, PROT_READ, false) ||
 	    kvm_pages_private(P_CODE, code, PROT_READ | PROT_EXEC, false))
 		return -ENOMEM;
@@ -318,11 +321,11 @@ static int sregs_init(uint32_t i)
 
 static int msrs_init(uint32_t i, uint64_t lstar)
 {
-	struct {
-		struct kvm_msrs head;
+	struct { /* as struct kvm_msrs */
+		uint32_t nmsrs, pad;
 		struct kvm_msr_entry entry[4];
 	} m = {
-		.head.nmsrs = 4,
+		.nmsrs = 4,
 		.entry = {
 			{ .index = MSR_STAR,
 			  .data = (uint64_t)KERNEL_CS << 32 |
@@ -485,7 +488,7 @@ static int machine_create(const char **why)
 	while ((vm_fd = ioctl(kvm, KVM_CREATE_VM, 0)) < 0 && errno == EINTR)
 		;
 	err = vm_fd < 0 ? -errno : 0;
-	cpuid.head.nent = sizeof(cpuid.entry) / sizeof(cpuid.entry[0]);
+	cpuid.nent = sizeof(cpuid.entry) / sizeof(cpuid.entry[0]);
 	if (!err && ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &cpuid))
 		err = -errno;
 	vectors_limit();
