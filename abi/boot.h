@@ -143,7 +143,8 @@ struct az_boot {
 	struct az_carry carry;
 	char name[64];    /* of the instance */
 	int32_t owner_fd; /* the owner's executable, to execute it again */
-	uint32_t pad1;
+	/* 1: children leave no zombies, as SIGCHLD's action says. */
+	uint32_t reaps;
 
 	/* --- live: written while the instance runs --- */
 	_Alignas(64) uint32_t bell_seq; /* workers sleep here (futex) */
@@ -154,8 +155,9 @@ struct az_boot {
 	_Alignas(64) uint32_t want_cores; /* cores to have started: 1..ncores */
 	uint32_t want_workers;            /* more workers, please */
 	uint32_t want_cancel;             /* some slot has call.cancel set */
-	uint32_t want_map;  /* name the program's code; 0: it has been done */
-	uint32_t owner_tid; /* the main thread */
+	uint32_t want_map;   /* name the program's code; 0: it has been done */
+	uint32_t want_reaps; /* do as reaps says; 0: it has been done */
+	uint32_t owner_tid;  /* the main thread */
 	/*
 	 * A call that changes credentials, which Linux keeps per thread: the
 	 * main thread makes it, and if it succeeds every other thread does.

@@ -337,6 +337,7 @@ static void boot_take_over(const struct instance_config *cfg)
 	const struct az_exec *x = cfg->before;
 
 	BOOT->sig_ignored = x->sig_ignored;
+	BOOT->reaps = x->sig_ignored >> (SIGCHLD - 1) & 1;
 	memcpy(BOOT->rlimit, x->rlimit, sizeof(BOOT->rlimit));
 	BOOT->carry = x->carry;
 	memcpy(BOOT->inbox, cfg->pending, x->npending * sizeof(BOOT->inbox[0]));
@@ -920,6 +921,10 @@ static void serve_requests(void)
 		__atomic_store_n(&BOOT->want_map, 0, __ATOMIC_RELEASE);
 	}
 	creds_change();
+	if (__atomic_load_n(&BOOT->want_reaps, __ATOMIC_SEQ_CST)) {
+		(void)signals_reap();
+		__atomic_store_n(&BOOT->want_reaps, 0, __ATOMIC_RELEASE);
+	}
 	serve_fork();
 	snapshot_serve(control_fd);
 }

@@ -82,6 +82,12 @@ int kvm_ask(const char **why);
  */
 int signals_take(uint64_t handler, uint64_t restorer, bool upcalls);
 
+/*
+ * signals_reap - children that end leave no zombies, or do, as az_boot.reaps
+ * says. 0 or -errno.
+ */
+int signals_reap(void);
+
 /* plat_core - core i's block, as both sides have it. */
 static inline struct az_core *plat_core(uint32_t i)
 {

@@ -17,6 +17,8 @@ struct kernel_sigaction {
 	uint64_t handler, flags, restorer, mask;
 };
 
+static struct kernel_sigaction of_child; /* SIGCHLD's, without SA_NOCLDWAIT */
+
 /* Those whose handler does not return: kernel/plat/pico.c:leave. */
 static bool is_upcall(int sig)
 {
@@ -47,9 +49,23 @@ int signals_take(uint64_t handler, uint64_t restorer, bool upcalls)
 			return -errno;
 		if (old.handler == 1) /* SIG_IGN */
 			ignored |= 1ULL << (sig - 1);
+		if (sig != SIGCHLD)
+			continue;
+		of_child = sa;
+		if (old.handler == 1)
+			BOOT->reaps = 1;
 	}
 	BOOT->sig_ignored |= ignored;
-	return 0;
+	return signals_reap();
+}
+
+int signals_reap(void)
+{
+	struct kernel_sigaction sa = of_child;
+
+	if (BOOT->reaps)
+		sa.flags |= SA_NOCLDWAIT;
+	return syscall(SYS_rt_sigaction, SIGCHLD, &sa, NULL, 8) ? -errno : 0;
 }
 
 struct az_core *plat_core_init(uint32_t i)

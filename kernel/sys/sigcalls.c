@@ -27,6 +27,21 @@
 	(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_EXPOSE_TAGBITS | \
 	 SA_RESTORER | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND)
 
+/* Do children leave zombies? Linux has to know: they are the owner's. */
+static bool reaps(const struct sigact *act)
+{
+	return act->handler == SIG_IGN || (act->flags & SA_NOCLDWAIT);
+}
+
+static void reaps_change(bool now)
+{
+	BOOT->reaps = now;
+	__atomic_store_n(&BOOT->want_reaps, 1, __ATOMIC_SEQ_CST);
+	mon_owner();
+	while (__atomic_load_n(&BOOT->want_reaps, __ATOMIC_ACQUIRE))
+		mon_relax();
+}
+
 long sys_rt_sigaction(const uint64_t a[6])
 {
 	int sig = (int)a[0];
@@ -43,6 +58,9 @@ long sys_rt_sigaction(const uint64_t a[6])
 		new.mask &= ~SIG_UNMASKABLE;
 	}
 	signal_action(sig, a[1] ? &new : NULL, &old);
+	if (sig == SIGCHLD && a[1] && reaps(&new) != reaps(&old) &&
+	    !thread_self()->sig.actions)
+		reaps_change(reaps(&new));
 	if ((sig == SIGSEGV || sig == SIGBUS) && a[1] && new.handler > SIG_IGN)
 		mm_watch_faults();
 	if (a[2] && copy_to_user(a[2], &old, sizeof(old)))

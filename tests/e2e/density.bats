@@ -14,6 +14,13 @@ many() {
 	many -n 40 --plat pico
 }
 
+@test "forty of them, each in a virtual machine" {
+	if [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
+		skip "no /dev/kvm for this user"
+	fi
+	many -n 40 --plat kvm
+}
+
 @test "stop tells all before it waits for one" {
 	"$AZALEA" run -d --name "$NAME-a" --cpus 1 sh -c '
 		trap "until [ -e told ]; do sleep 0.1; done; exit 5" TERM

@@ -6,7 +6,9 @@
 load common
 
 need_kvm() {
-	[ -r /dev/kvm ] && [ -w /dev/kvm ] || skip "no /dev/kvm for this user"
+	if [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
+		skip "no /dev/kvm for this user"
+	fi
 }
 
 nobody() { # COMMAND...
