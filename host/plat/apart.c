@@ -67,10 +67,10 @@ static void on_signal(int sig, siginfo_t *si, void *context)
 	errno = saved;
 }
 
-int apart_create(struct plat_instance *p, const struct apart *with)
+int apart_create(struct plat_instance *p, const struct apart *threads)
 {
 	instance = p;
-	how = with;
+	how = threads;
 	return signals_take((uint64_t)on_signal, (uint64_t)apart_restorer,
 			    false);
 }

@@ -42,7 +42,7 @@ struct apart {
  * apart_create - the part of create that both have: p stays, and all signals
  * of this process are taken. 0 or -errno.
  */
-int apart_create(struct plat_instance *p, const struct apart *how);
+int apart_create(struct plat_instance *p, const struct apart *threads);
 
 /* apart_start - start_core: a thread for core i. As begin, or -errno. */
 int apart_start(uint32_t i, const char **why);

@@ -180,6 +180,7 @@ static uint64_t *table_get(uint64_t addr, int level, bool make, uint64_t *next)
 	return table;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): it is written */
 static void set(uint64_t *e, uint64_t value)
 {
 	if (*e != value)
@@ -235,7 +236,7 @@ static int fill(uint64_t from, uint64_t to, uint32_t prot)
 
 void kvm_pages_clear(uint64_t addr, uint64_t len)
 {
-	uint64_t to = addr + len, next;
+	uint64_t to = addr + len, next = 0;
 
 	addr &= ~(AZ_PAGE_SIZE - 1);
 	if (to < addr || to > AZ_OWNER_BASE)

@@ -72,9 +72,11 @@
 
 struct kvm_core kvm_cores[AZ_MAX_CORES];
 int kvm_fds[KVM_NFDS] = { -1, -1, -1 };
-#define vm_fd   (kvm_fds[0])
-#define maps_fd (kvm_fds[1])
-#define vcpu0   (kvm_fds[2])
+enum {
+	VM,
+	MAPS,
+	VCPU0
+}; /* in kvm_fds */
 
 static const struct plat_instance *instance;
 static uint64_t xcr0;
@@ -138,14 +140,16 @@ static void put64(void *at, uint64_t value)
 /* A gate for each vector, to an `out` to the port of that number. */
 static void idt_fill(char *idt, char *code)
 {
-	for (unsigned int v = 0; v < 256; v++) {
-		uint64_t at = P_CODE + 4ULL * v;
+	static const uint8_t stub[4] = { 0xe6, 0, 0xeb, 0xfe }; /* out; jmp . */
+
+	for (size_t v = 0; v < 256; v++) {
+		uint64_t at = P_CODE + 4 * v;
 		uint64_t type = v == 3 || v == 4 ? 0xee : 0x8e; /* int3, into */
 
 		put64(idt + v * 16, (at & 0xffff) | (uint64_t)KERNEL_CS << 16 |
 					type << 40 | (at >> 16 & 0xffff) << 48);
 		put64(idt + v * 16 + 8, at >> 32);
-		memcpy(code + v * 4, "\xe6\x00\xeb\xfe", 4); /* out; jmp . */
+		memcpy(code + v * 4, stub, sizeof(stub));
 		code[v * 4 + 1] = (char)v;
 	}
 }
@@ -190,7 +194,7 @@ __asm__("	.section .rodata\n"
 #define P_SYSCALL (P_CODE + 0x800)
 /* For find_kind: a `syscall` for CPL 3, and where it leads, for CPL 0. */
 #define P_TRY     (KVM_PRIVATE + 0x2000)
-#define TRY_PORT  31
+#define TRY_PORT  31ULL
 #define P_ARRIVED (P_CODE + 4 * TRY_PORT)
 
 /* What KVM lets a guest have of the vector state; all of x86-64 has 3. */
@@ -370,7 +374,7 @@ static int cpuid_init(uint32_t i)
 
 int kvm_vcpu_create(uint32_t i, int *fd)
 {
-	*fd = ioctl(vm_fd, KVM_CREATE_VCPU, i);
+	*fd = ioctl(kvm_fds[VM], KVM_CREATE_VCPU, i);
 	if (*fd < 0)
 		return -errno;
 	kvm_cores[i].fd = *fd;
@@ -409,13 +413,14 @@ static int registers_init(uint32_t i, uint64_t lstar)
 static int find_kind(bool *stays)
 {
 	struct kvm_core *c = &kvm_cores[0];
+	static const uint8_t insn[2] = { 0x0f, 0x05 }; /* syscall */
 	char *code = kvm_pages_alloc();
 	int err;
 
 	if (!code ||
 	    kvm_pages_private(P_TRY, code, PROT_READ | PROT_EXEC, true))
 		return -ENOMEM;
-	memcpy(code, "\x0f\x05", 2);
+	memcpy(code, insn, sizeof(insn));
 	err = registers_init(0, P_ARRIVED);
 	if (err)
 		return err;
@@ -485,9 +490,10 @@ static int machine_create(const char **why)
 
 	if (kvm < 0)
 		return kvm;
-	while ((vm_fd = ioctl(kvm, KVM_CREATE_VM, 0)) < 0 && errno == EINTR)
+	while ((kvm_fds[VM] = ioctl(kvm, KVM_CREATE_VM, 0)) < 0 &&
+	       errno == EINTR)
 		;
-	err = vm_fd < 0 ? -errno : 0;
+	err = kvm_fds[VM] < 0 ? -errno : 0;
 	cpuid.nent = sizeof(cpuid.entry) / sizeof(cpuid.entry[0]);
 	if (!err && ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &cpuid))
 		err = -errno;
@@ -495,18 +501,18 @@ static int machine_create(const char **why)
 	close(kvm);
 	if (err)
 		return err;
-	slots = ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
-	maps_fd = vmas_open();
-	if (maps_fd < 0)
-		return maps_fd;
+	slots = ioctl(kvm_fds[VM], KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
+	kvm_fds[MAPS] = vmas_open();
+	if (kvm_fds[MAPS] < 0)
+		return kvm_fds[MAPS];
 	__cpuid(0x80000008, a, b, c, d);
-	err = kvm_pages_init(&vm_fd, &maps_fd, a & 0xff,
+	err = kvm_pages_init(&kvm_fds[VM], &kvm_fds[MAPS], a & 0xff,
 			     slots > 0 ? (uint32_t)slots : 32);
 	if (!err) {
 		prefill();
 		err = private_pages();
 	}
-	return err ? err : kvm_vcpu_create(0, &vcpu0);
+	return err ? err : kvm_vcpu_create(0, &kvm_fds[VCPU0]);
 }
 
 int kvm_vm_create(const struct plat_instance *p, uint64_t *vectors,

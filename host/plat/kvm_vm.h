@@ -44,11 +44,11 @@ extern int kvm_fds[KVM_NFDS];
 int kvm_probe(const char **why);
 
 /*
- * kvm_vm_create - a machine for p, with a virtual CPU. *xcr0: the vector state
+ * kvm_vm_create - a machine for p, with a virtual CPU. *vectors: the XCR0
  * that there is, or 0 without XSAVE; becomes what a guest can have of it. 0, or
  * -errno and perhaps *why.
  */
-int kvm_vm_create(const struct plat_instance *p, uint64_t *xcr0,
+int kvm_vm_create(const struct plat_instance *p, uint64_t *vectors,
 		  const char **why);
 
 /* kvm_vm_close - let go of it; at the end, or in the child of a fork. */

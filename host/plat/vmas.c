@@ -91,10 +91,15 @@ int vmas_line(const char *line, struct vma *vma)
 	return 0;
 }
 
+struct walk {
+	uint64_t from, to;
+	int (*each)(const struct vma *, void *);
+	void *arg;
+	bool over;
+};
+
 /* The whole lines in buf; *keep: bytes at its end that belong to the next. */
-static int lines(char *buf, size_t n, uint64_t from, uint64_t to,
-		 int (*each)(const struct vma *, void *), void *arg,
-		 size_t *keep, bool *over)
+static int lines(struct walk *w, char *buf, size_t n, size_t *keep)
 {
 	char *line = buf, *end;
 	int r = 0;
@@ -104,11 +109,11 @@ static int lines(char *buf, size_t n, uint64_t from, uint64_t to,
 
 		*end = '\0';
 		if (vmas_line(line, &vma) == 0) {
-			*over = vma.start >= to;
-			if (*over)
+			w->over = vma.start >= w->to;
+			if (w->over)
 				return 0;
-			if (vma.end > from)
-				r = each(&vma, arg);
+			if (vma.end > w->from)
+				r = w->each(&vma, w->arg);
 		}
 		line = end + 1;
 	}
@@ -117,26 +122,23 @@ static int lines(char *buf, size_t n, uint64_t from, uint64_t to,
 	return r;
 }
 
-static int walk_text(int fd, uint64_t from, uint64_t to,
-		     int (*each)(const struct vma *, void *), void *arg)
+static int walk_text(int fd, struct walk *w)
 {
 	/* A line has a path of PATH_MAX bytes at most, escaped. */
 	char buf[0x8000];
 	size_t kept = 0;
-	bool over = false;
 	int r = 0;
 
 	if (lseek(fd, 0, SEEK_SET))
 		return -errno;
-	while (!r && !over) {
+	while (!r && !w->over) {
 		ssize_t n = read(fd, buf + kept, sizeof(buf) - kept);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : 0;
-		r = lines(buf, kept + (size_t)n, from, to, each, arg, &kept,
-			  &over);
+		r = lines(w, buf, kept + (size_t)n, &kept);
 	}
 	return r;
 }
@@ -144,6 +146,8 @@ static int walk_text(int fd, uint64_t from, uint64_t to,
 int vmas_walk(int fd, uint64_t from, uint64_t to,
 	      int (*each)(const struct vma *vma, void *arg), void *arg)
 {
+	struct walk w = { .from = from, .to = to, .each = each, .arg = arg };
+
 	if (!__atomic_load_n(&no_query, __ATOMIC_RELAXED)) {
 		int r = walk_query(fd, from, to, each, arg);
 
@@ -151,5 +155,5 @@ int vmas_walk(int fd, uint64_t from, uint64_t to,
 			return r;
 		__atomic_store_n(&no_query, true, __ATOMIC_RELAXED);
 	}
-	return walk_text(fd, from, to, each, arg);
+	return walk_text(fd, &w);
 }
