@@ -335,16 +335,16 @@ static int from_check(const struct run_request *rq, struct snapshot *s,
 		      struct instance_config *cfg)
 {
 	static const enum run_option fixed[] = {
-		OPT_CPUS,   OPT_ENV,     OPT_ENV_FILE,
-		OPT_MEMORY, OPT_WORKDIR, OPT_STRICT_UNMAP
+		OPT_CPUS,   OPT_ENV,     OPT_ENV_FILE,     OPT_GDB,
+		OPT_MEMORY, OPT_WORKDIR, OPT_STRICT_UNMAP, OPT_PERF_MAP,
 	};
 	const char *lost = rq->text[OPT_LOST];
 
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
 		if (rq->text[fixed[i]] || rq->on[fixed[i]])
 			return error_fail(EXIT_AZALEA,
-					  "--%s does not go with --from: the "
-					  "program has that as it was",
+					  "--%s does not go with --from: what "
+					  "goes on is as it was",
 					  run_options[fixed[i]].name);
 	if (lost && strcmp(lost, "close") != 0 && strcmp(lost, "refuse") != 0)
 		return error_fail(EXIT_AZALEA,
@@ -356,7 +356,7 @@ static int from_check(const struct run_request *rq, struct snapshot *s,
 				  "--from does not work on metal: use --plat "
 				  "pico or kvm");
 	if (!cfg->plat)
-		cfg->plat = AZ_PLAT_PICO;
+		cfg->plat = resources_linux_plat(cfg);
 	cfg->offload_given = rq->text[OPT_OFFLOAD];
 	return 0;
 }

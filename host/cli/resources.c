@@ -152,11 +152,8 @@ static int cpus_choose(const char *cpus, const struct cpulist *set, uint64_t *n)
 	return 0;
 }
 
-/*
- * On the CPUs that Linux has: kvm if that is the CPU's own virtualization. Who
- * has that and cannot use it may want to know.
- */
-static uint32_t linux_plat(struct instance_config *cfg)
+/* Who has the CPU's own virtualization and cannot use it may want to know. */
+uint32_t resources_linux_plat(struct instance_config *cfg)
 {
 	const char *why = "";
 
@@ -179,7 +176,7 @@ static int set_choose(const struct cpulist *wanted, const char *cpuset,
 	if (!cfg->plat && reserved_any(wanted, n, set))
 		cfg->plat = AZ_PLAT_METAL;
 	else if (!cfg->plat)
-		cfg->plat = linux_plat(cfg);
+		cfg->plat = resources_linux_plat(cfg);
 	else if (cfg->plat == AZ_PLAT_METAL)
 		return reserved_choose(wanted, set);
 	if (cfg->plat == AZ_PLAT_METAL)

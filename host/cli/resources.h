@@ -32,4 +32,10 @@ int resources_memory(const char *size, bool overcommit,
 int resources_cores(const char *cpuset, const char *cpus,
 		    struct instance_config *cfg);
 
+/*
+ * resources_linux_plat - the platform that is chosen on CPUs that Linux has: kvm
+ * if that is the CPU's own virtualization, else pico. cfg->plat_auto: kvm was.
+ */
+uint32_t resources_linux_plat(struct instance_config *cfg);
+
 #endif

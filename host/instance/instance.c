@@ -373,7 +373,8 @@ static void boot_fill(const struct instance_config *cfg)
 static void boot_restored(const struct instance_config *cfg)
 {
 	const uint32_t host = AZ_BOOT_STRACE | AZ_BOOT_NOPATCH | AZ_BOOT_TSC |
-			      AZ_BOOT_STRICT_UNMAP;
+			      AZ_BOOT_PERF_MAP | AZ_BOOT_CPUS_GIVEN |
+			      AZ_BOOT_CHILD;
 	uint32_t inbox_head = BOOT->inbox_head, inbox_tail = BOOT->inbox_tail;
 	uint32_t want_cores = BOOT->want_cores, pid = BOOT->snap_pid;
 	uint64_t mono = BOOT->snap_mono_ns;
@@ -388,7 +389,7 @@ static void boot_restored(const struct instance_config *cfg)
 	BOOT->plat = cfg->plat;
 	if (cfg->offload_given)
 		BOOT->offload = cfg->offload;
-	BOOT->flags &= ~host | AZ_BOOT_STRICT_UNMAP;
+	BOOT->flags &= ~host;
 	BOOT->flags |=
 	    cfg->flags | (tsc_is_clock() ? AZ_BOOT_TSC : 0) | AZ_BOOT_RESTORED;
 	BOOT->exe_fd = -1;
@@ -1163,14 +1164,15 @@ static int start(const struct instance_config *cfg, const sigset_t *blocked,
 	if (cfg->debug_fd)
 		await_debugger(cfg->debug_fd);
 	sample_time(&first);
-	err = cfg->from ? start_restored(cfg, what, why)
+	/* What goes on has sockets, and is to have them where it will be. */
+	err = cfg->from ? confine_begin(cfg, what, why)
 			: start_new(cfg, blocked, what);
+	if (!err)
+		err = cfg->from ? start_restored(cfg, what, why)
+				: confine_begin(cfg, what, why);
 	if (err)
 		return err;
 	BOOT->time[0] = first;
-	err = confine_begin(cfg, what, why);
-	if (err)
-		return err;
 	BOOT->owner_signal = (uint64_t)owner_signal;
 	mem_open();
 	*what = "cannot create it";
