@@ -27,7 +27,7 @@ KSRC := $(filter-out kernel/vdso/%,$(KSRC))
 KASM := $(wildcard kernel/*.S kernel/*/*.S)
 KOBJ := $(KSRC:%.c=$(B)/%.o) $(KASM:%.S=$(B)/%.o)
 # What nobody waits for, at the size of the image: it is read at every start.
-KCOLD := execve strace% procfs% bundle% prctl limits shm sigstop fmt elf print
+KCOLD := execve snapshot identity strace% procfs% bundle% prctl limits shm sigstop fmt elf print
 KCOLD := $(filter $(addprefix $(B)/kernel/sys/,$(KCOLD:%=%.o)) \
 	$(addprefix $(B)/kernel/lib/,$(KCOLD:%=%.o)),$(KOBJ))
 $(KCOLD): KCFLAGS += -Os

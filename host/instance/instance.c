@@ -693,7 +693,7 @@ static void boot_reset(void)
 	BOOT->creds_seq = creds_seq;
 	BOOT->fork_thread = thread;
 	BOOT->want_cores = 1;
-	boot_process();
+	boot_process_new();
 }
 
 /*
@@ -766,6 +766,15 @@ static int first_core(void)
 	return err;
 }
 
+/* Is one for parent and child? */
+static bool fd_is_shared(int fd)
+{
+	for (uint32_t i = 0; i < plat->nshared; i++)
+		if (fd == plat->fds[i])
+			return true;
+	return fd == trace_fd || fd == owner_fd;
+}
+
 /* The descriptors of a child, whose program may hold all that it may have. */
 static int child_fds(void)
 {
@@ -776,7 +785,7 @@ static int child_fds(void)
 
 	/* The parent's, but for what is one for both. */
 	for (uint32_t fd = fd_hidden_lo; fd < fd_hidden_hi; fd++)
-		if ((int)fd != trace_fd && (int)fd != owner_fd)
+		if (!fd_is_shared((int)fd))
 			close((int)fd);
 	BOOT->fd_hidden_lo = fd_hidden_lo;
 	BOOT->fd_hidden_hi = fd_hidden_hi;

@@ -651,6 +651,7 @@ const struct plat plat_kvm = {
 	.name = "kvm",
 	.fds = kvm_fds,
 	.nfds = KVM_NFDS,
+	.nshared = 1,
 	.probe = kvm_probe,
 	.create = kvm_create,
 	.start_core = core_start,

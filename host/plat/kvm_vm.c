@@ -71,8 +71,9 @@
 #define FMASK     0x44500U /* AC NT DF TF */
 
 struct kvm_core kvm_cores[AZ_MAX_CORES];
-int kvm_fds[KVM_NFDS] = { -1, -1, -1 };
+int kvm_fds[KVM_NFDS] = { -1, -1, -1, -1 };
 enum {
+	THE_DEVICE,
 	VM,
 	MAPS,
 	VCPU0
@@ -485,9 +486,12 @@ static void prefill(void)
 
 static int machine_create(const char **why)
 {
-	int kvm = device_open(why), slots, err;
 	uint32_t a, b, c, d;
+	int kvm = kvm_fds[THE_DEVICE], slots, err;
 
+	/* A child's is its parent's, who may open it no more by now. */
+	if (kvm < 0)
+		kvm = kvm_fds[THE_DEVICE] = device_open(why);
 	if (kvm < 0)
 		return kvm;
 	while ((kvm_fds[VM] = ioctl(kvm, KVM_CREATE_VM, 0)) < 0 &&
@@ -498,7 +502,6 @@ static int machine_create(const char **why)
 	if (!err && ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &cpuid))
 		err = -errno;
 	vectors_limit();
-	close(kvm);
 	if (err)
 		return err;
 	slots = ioctl(kvm_fds[VM], KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
@@ -536,7 +539,7 @@ void kvm_vm_close(void)
 		close(kvm_cores[i].fd);
 	}
 	memset(kvm_cores, 0, instance->ncores * sizeof(kvm_cores[0]));
-	for (int i = 0; i < KVM_NFDS; i++) {
+	for (int i = 1; i < KVM_NFDS; i++) {
 		if (kvm_fds[i] >= 0)
 			close(kvm_fds[i]);
 		kvm_fds[i] = -1;

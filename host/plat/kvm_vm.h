@@ -36,8 +36,11 @@ struct kvm_core {
 
 extern struct kvm_core kvm_cores[AZ_MAX_CORES];
 
-/* The virtual machine, the owner's list of mappings, the first virtual CPU. */
-#define KVM_NFDS 3
+/*
+ * The device, the virtual machine, the owner's list of mappings, the first
+ * virtual CPU.
+ */
+#define KVM_NFDS 4
 extern int kvm_fds[KVM_NFDS];
 
 /* kvm_probe - struct plat's. */
@@ -51,7 +54,10 @@ int kvm_probe(const char **why);
 int kvm_vm_create(const struct plat_instance *p, uint64_t *vectors,
 		  const char **why);
 
-/* kvm_vm_close - let go of it; at the end, or in the child of a fork. */
+/*
+ * kvm_vm_close - let go of it; at the end, or in the child of a fork. The
+ * device stays open.
+ */
 void kvm_vm_close(void);
 
 /* kvm_vcpu_create - the virtual CPU of core i > 0. *fd is its. 0 or -errno. */

@@ -38,6 +38,7 @@ struct plat {
 	/* Its open files after create, to be hidden from the program. */
 	int *fds;
 	uint32_t nfds;
+	uint32_t nshared; /* so many of them, the first, are a child's, too */
 	/*
 	 * probe - 0 if instances of this platform can run here, else -errno
 	 * and *why says what is missing.

@@ -43,6 +43,8 @@ _Static_assert(sizeof(struct kernel_rusage) == 144, "struct rusage");
 static struct spinlock lock;
 static struct az_rlimit local[AZ_NRLIMITS];
 static bool local_set[AZ_NRLIMITS]; /* else BOOT's holds */
+/* The program's hard limit on descriptors, plus one; 0: BOOT's. */
+static uint64_t nofile_hard;
 
 bool is_privileged(void)
 {
@@ -63,6 +65,32 @@ static long host_limit(uint32_t resource, const struct az_rlimit *new,
 			 (uint64_t)old, 0, 0);
 }
 
+/*
+ * The owner needs descriptors of its own, in [fd_hidden_lo, fd_hidden_hi), as
+ * long as it lives: its hard limit stays above them, and the program's, if it
+ * is lower, is kept here.
+ */
+static long nofile_limit(struct az_rlimit *new, struct az_rlimit *old)
+{
+	uint64_t most, hard;
+	long r = host_limit(RLIMIT_NOFILE, NULL, old);
+
+	most = nofile_hard ? nofile_hard - 1 : BOOT->rlimit[RLIMIT_NOFILE].hard;
+	if (old->hard > most)
+		old->hard = most;
+	if (r || !new)
+		return r;
+	if (new->hard > old->hard && !is_privileged())
+		return -EPERM;
+	hard = new->hard;
+	if (new->hard < BOOT->fd_hidden_hi)
+		new->hard = BOOT->fd_hidden_hi;
+	r = host_limit(RLIMIT_NOFILE, new, NULL);
+	if (!r)
+		nofile_hard = hard + 1;
+	return r;
+}
+
 /* lock held */
 static struct az_rlimit local_limit(uint32_t resource)
 {
@@ -73,6 +101,10 @@ struct az_rlimit limits_get(uint32_t resource)
 {
 	struct az_rlimit l = BOOT->rlimit[resource];
 
+	if (resource == RLIMIT_NOFILE) {
+		nofile_limit(NULL, &l);
+		return l;
+	}
 	if (is_host_limit(resource)) {
 		host_limit(resource, NULL, &l);
 		return l;
@@ -118,6 +150,8 @@ static long limit_call(uint32_t resource, uint64_t unew, uint64_t uold)
 	if (!unew) {
 		old = limits_get(resource);
 		r = 0;
+	} else if (resource == RLIMIT_NOFILE) {
+		r = nofile_limit(&new, &old);
 	} else if (is_host_limit(resource)) {
 		r = host_limit(resource, &new, &old);
 	} else {
