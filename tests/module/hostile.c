@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "kvm.h"
 #include "metal.h"
 #include "ring.h"
 
@@ -36,7 +37,8 @@
 
 static uint64_t seed;
 static const struct az_image_header *image;
-static uint64_t site; /* of a syscall; ret in the unikernel's text */
+/* Of syscall; ret in the unikernel's text. On kvm: of out %eax, $AZK_PORT. */
+static uint64_t site;
 
 static uint64_t rnd(void)
 {
@@ -88,8 +90,15 @@ static uint64_t odd(void)
 	}
 }
 
+static int on_kvm(void)
+{
+	return BOOT->plat == AZ_PLAT_KVM;
+}
+
 static void find_image(void)
 {
+	static const uint8_t by_call[] = { 0x0f, 0x05, 0xc3 };
+	static const uint8_t by_port[] = { 0xe7, AZK_PORT, 0xc3 };
 	const uint8_t *p;
 
 	for (uint64_t at = AZ_IMAGE_BASE; at < AZ_IMAGE_BASE + 0x80000;
@@ -104,10 +113,10 @@ static void find_image(void)
 	}
 	for (p = (const void *)image->text; (uint64_t)p < image->text_end - 3;
 	     p++)
-		if (p[0] == 0x0f && p[1] == 0x05 && p[2] == 0xc3)
+		if (!memcmp(p, on_kvm() ? by_port : by_call, 3))
 			site = (uint64_t)p;
 	if (!site) {
-		fprintf(stderr, "hostile: no syscall; ret in its text\n");
+		fprintf(stderr, "hostile: no monitor call in its text\n");
 		exit(3);
 	}
 }
@@ -117,11 +126,12 @@ static long monitor(uint64_t nr, uint64_t arg)
 {
 	long r;
 
+	PAGE->arg = arg; /* as kvm wants it */
 	__asm__ volatile("call *%[site]"
 			 : "=a"(r)
 			 : "a"(nr), "D"(arg), [site] "r"(site)
 			 : "rcx", "r11", "memory");
-	return r;
+	return on_kvm() ? (long)PAGE->value : r;
 }
 
 static long host(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2,
