@@ -115,9 +115,9 @@ platforms() {
 	perf record -q -e cpu-clock -o data "$AZALEA" run --plat pico \
 		--perf-map "$BATS_FILE_TMPDIR/busy" 300 >out
 	read -r pid hot <out
-	perf report -i data --stdio >report 2>/dev/null
-	grep -E '% +busy +busy +\[\.\] hot' report
+	perf report -i data --stdio >named 2>/dev/null
+	grep -E '% +busy +busy +\[\.\] hot' named
 	grep -E "% .*tid $pid .*\[\.\] (syscall_entry|pico_call_now) \[azalea" \
-		report
+		named
 	rm "/tmp/perf-$pid.map"
 }
