@@ -86,12 +86,13 @@ static int start_gdb(const char *name, char **args, int nargs)
 	static char gdb[] = "gdb", first[] = "-iex", root[] = "set sysroot /",
 		    flag[] = "-ex";
 	char command[PATH_MAX + 128];
-	char **argv = calloc((size_t)nargs + 6, sizeof(*argv));
 	int err = target_command(name, command, sizeof(command));
+	char **argv;
 
 	if (err)
 		return error_fail(1, "%s: cannot name it to gdb: %s", name,
 				  error_text(err));
+	argv = calloc((size_t)nargs + 6, sizeof(*argv));
 	if (!argv)
 		return error_no_memory();
 	argv[0] = gdb;

@@ -340,6 +340,10 @@ static int from_check(const struct run_request *rq, struct snapshot *s,
 	};
 	const char *lost = rq->text[OPT_LOST];
 
+	if (rq->text[OPT_GDB])
+		return error_fail(EXIT_AZALEA,
+				  "--gdb does not go with --from: use `azalea "
+				  "gdb` when it runs");
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
 		if (rq->text[fixed[i]] || rq->on[fixed[i]])
 			return error_fail(EXIT_AZALEA,

@@ -54,6 +54,7 @@
 struct traced {
 	pid_t tid; /* 0: there is no such core */
 	bool running, stepping;
+	bool wanted;    /* to run: what stops it otherwise, passes */
 	bool listening; /* stopped by job control */
 	int inject;     /* signal that its resume delivers */
 	siginfo_t kick; /* put off by a step; si_signo 0: none */
@@ -68,6 +69,7 @@ static pid_t owner;
 static int mem_fd = -1, signal_fd = -1;
 static bool core0_awaited; /* its start is to be told */
 static bool apart;         /* kvm */
+static bool held;          /* cores that come up are not to run */
 static bool gone, has_end;
 static struct gdb_event end;
 static uint64_t watch_addr[4], watch_dr7;
@@ -152,7 +154,7 @@ static struct traced *core_named(pid_t tid)
 
 static void core_add(struct traced *c, pid_t tid)
 {
-	*c = (struct traced){ .tid = tid };
+	*c = (struct traced){ .tid = tid, .wanted = !held };
 	c->watch_stale = watch_dr7 != 0;
 }
 
@@ -220,7 +222,7 @@ static void go_apart(struct traced *c)
 {
 	if (c->watch_stale)
 		watch_load(c);
-	slip_put32(SLIP(c, hold), 0);
+	slip_put32(SLIP(c, hold), !c->wanted);
 	slip_put32(SLIP(c, step), c->stepping);
 	c->running = true;
 	(void)trace(PTRACE_CONT, c->tid, 0, NULL);
@@ -255,6 +257,7 @@ static void pt_resume(uint32_t i, bool step)
 		return;
 	c->has_event = false;
 	c->stepping = step;
+	c->wanted = true;
 	if (step && c->inject) {
 		post(c, GDB_DIVERT, 0);
 		return;
@@ -326,10 +329,24 @@ static void on_vfork(int event)
 		breaks_each(poke, &mem_fd, true);
 }
 
-static void on_core_stop(struct traced *c, int status, bool hold)
+/* Is there a SIGTRAP that the thread has not taken yet? */
+static bool trap_pending(pid_t tid)
+{
+	struct __ptrace_peeksiginfo_args args = { .nr = 1 };
+	siginfo_t si;
+
+	for (args.off = 0;
+	     trace(PTRACE_PEEKSIGINFO, tid, (unsigned long)&args, &si) == 1;
+	     args.off++)
+		if (si.si_signo == SIGTRAP)
+			return true;
+	return false;
+}
+
+static void on_core_stop(struct traced *c, int status)
 {
 	int event = status >> 16, sig = WSTOPSIG(status);
-	bool at_once = true;
+	bool at_once = true, pass = false;
 
 	c->running = false;
 	c->listening = false;
@@ -339,12 +356,14 @@ static void on_core_stop(struct traced *c, int status, bool hold)
 		break;
 	case PTRACE_EVENT_STOP:
 		c->listening = sig != SIGTRAP;
+		/* For that it stops again. */
+		pass = !c->listening && trap_pending(c->tid);
 		break;
 	default:
 		on_vfork(event);
 		break;
 	}
-	if (at_once && !hold)
+	if (pass || (at_once && c->wanted))
 		go(c);
 }
 
@@ -364,9 +383,10 @@ static void on_slip_break(struct traced *c)
 	post(c, GDB_BREAK, 0);
 }
 
-/* hold: as with on_core_stop. */
-static void on_slip(struct traced *c, bool hold)
+static void on_slip(struct traced *c)
 {
+	bool pass = false;
+
 	c->running = false;
 	switch (slip_get32(SLIP(c, why))) {
 	case KVM_SLIP_BEGIN:
@@ -377,7 +397,7 @@ static void on_slip(struct traced *c, bool hold)
 		break;
 	case KVM_SLIP_BREAK:
 		on_slip_break(c);
-		hold = hold && c->has_event; /* what is to pass passes */
+		pass = !c->has_event;
 		break;
 	case KVM_SLIP_STEP:
 		post(c, GDB_STEP, 0);
@@ -391,7 +411,7 @@ static void on_slip(struct traced *c, bool hold)
 	default:
 		break;
 	}
-	if (!c->has_event && !hold)
+	if (pass || (!c->has_event && c->wanted))
 		go(c);
 }
 
@@ -416,14 +436,14 @@ static struct traced *core_told(pid_t tid)
 }
 
 /* A thread of the owner that may be a core's: but for that, it goes on. */
-static void on_thread_stop(pid_t tid, int status, bool hold)
+static void on_thread_stop(pid_t tid, int status)
 {
 	int event = status >> 16, sig = WSTOPSIG(status);
 	struct traced *c = event ? NULL : core_told(tid);
 
 	on_vfork(event);
 	if (c)
-		on_slip(c, hold);
+		on_slip(c);
 	else if (event == PTRACE_EVENT_STOP && sig != SIGTRAP)
 		(void)trace(PTRACE_LISTEN, tid, 0, NULL);
 	else
@@ -457,14 +477,14 @@ static void on_exec(void)
 }
 
 /* A child: a thread of the owner's, or a process with its text. */
-static void on_newcomer(pid_t tid, int status, bool hold)
+static void on_newcomer(pid_t tid, int status)
 {
 	struct traced *c = NULL;
 	int fd;
 
 	if (is_thread(tid)) {
 		if (apart) {
-			on_thread_stop(tid, status, hold);
+			on_thread_stop(tid, status);
 			return;
 		}
 		c = core_named(tid);
@@ -484,7 +504,7 @@ static void on_newcomer(pid_t tid, int status, bool hold)
 	if (core0_awaited && c == cores) {
 		core0_awaited = false;
 		post(c, GDB_STARTED, 0);
-	} else if (!hold) {
+	} else if (c->wanted) {
 		go(c);
 	}
 }
@@ -502,8 +522,7 @@ static void on_gone(pid_t tid, int status)
 	}
 }
 
-/* hold: a core that stops for nothing in particular does not go on. */
-static bool reap(bool hold, int flags)
+static bool reap(int flags)
 {
 	int status;
 	pid_t tid = waitpid(-1, &status, __WALL | flags);
@@ -520,9 +539,9 @@ static bool reap(bool hold, int flags)
 	else if (tid == owner)
 		on_owner_stop(status);
 	else if (c && !apart)
-		on_core_stop(c, status, hold);
+		on_core_stop(c, status);
 	else
-		on_newcomer(tid, status, hold);
+		on_newcomer(tid, status);
 	return true;
 }
 
@@ -532,7 +551,7 @@ static bool pt_wait(struct gdb_event *ev)
 
 	while (read(signal_fd, &si, sizeof(si)) > 0)
 		;
-	while (!has_end && reap(false, WNOHANG))
+	while (!has_end && reap(WNOHANG))
 		;
 	for (uint32_t i = 0; i < ncores; i++)
 		if (cores[i].has_event) {
@@ -562,9 +581,11 @@ static bool one_runs(void)
 
 static void pt_stop(void)
 {
+	held = true;
 	for (uint32_t i = 0; i < ncores; i++) {
 		struct traced *c = &cores[i];
 
+		c->wanted = false;
 		if (!c->tid || !c->running)
 			continue;
 		if (!apart) {
@@ -575,8 +596,13 @@ static void pt_stop(void)
 		(void)syscall(SYS_tgkill, owner, c->tid, AZ_SIG_KICK);
 	}
 	while (one_runs() && !has_end)
-		if (!reap(true, 0) && errno != EINTR)
-			return;
+		if (!reap(0) && errno != EINTR)
+			break;
+}
+
+static void pt_release(void)
+{
+	held = false;
 }
 
 /* --- registers --- */
@@ -758,6 +784,7 @@ static const struct gdb_target ptrace_target = {
 	.wait_fd = pt_wait_fd,
 	.stop = pt_stop,
 	.resume = pt_resume,
+	.release = pt_release,
 	.up = pt_up,
 	.get = pt_get,
 	.set = pt_set,

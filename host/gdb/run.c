@@ -171,6 +171,7 @@ static bool is_syscall(uint64_t rip)
 
 static void resume_all_but(int64_t core)
 {
+	target->release();
 	for (uint32_t i = 0; i < AZ_MAX_CORES; i++)
 		if (target->up(i) && (int64_t)i != core)
 			target->resume(i, false);

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "boot.h"
 #include "gdb/breaks.h"
 #include "gdb/inferior.h"
 #include "gdb/rsp.h"
@@ -38,6 +39,7 @@ static int in = -1, out = -1; /* gdb, or -1 */
 static bool no_ack;
 static bool runs;         /* gdb waits for a stop */
 static bool done;         /* gdb or the instance has gone for good */
+static bool released;     /* gdb has let go of it, or killed it */
 static uint32_t selected; /* thread of g, p, ... */
 static struct stop last;  /* what gdb was told */
 static char *document;    /* of a qXfer under way */
@@ -582,15 +584,35 @@ static void query(const char *text)
 	}
 }
 
+/*
+ * While gdb looks at a program that it has not started, no further text of it
+ * is rewritten.
+ */
+static void leave_text(bool alone)
+{
+	uint64_t at = AZ_BOOT_BASE + offsetof(struct az_boot, flags);
+	static uint32_t was;
+	uint32_t flags;
+
+	if (cfg.fresh || cfg.target->read(at, &flags, sizeof(flags)) !=
+			     (ssize_t)sizeof(flags))
+		return;
+	if (alone)
+		was = flags & AZ_BOOT_NOPATCH;
+	flags = (flags & ~AZ_BOOT_NOPATCH) | (alone ? AZ_BOOT_NOPATCH : was);
+	(void)cfg.target->write(at, &flags, sizeof(flags));
+}
+
 static void leave(bool kill_it)
 {
 	if (kill_it) {
 		cfg.target->kill(SIGKILL);
 		run_leave();
 	} else {
+		leave_text(false);
 		run_detach();
 	}
-	done = true;
+	released = done = true;
 }
 
 static void v_packet(const char *text)
@@ -736,6 +758,25 @@ static void on_call(void)
 	selected = last.tid;
 }
 
+/* gdb has gone, and has not let go of the program: that goes on. */
+static void abandoned(void)
+{
+	struct stop s;
+
+	run_stop(&s);
+	if (s.kind == STOP_EXIT) {
+		stopped(&s);
+		return;
+	}
+	if (done) {
+		leave_text(false);
+		run_detach();
+	} else {
+		run_leave();
+		runs = true;
+	}
+}
+
 static void turn(void)
 {
 	struct pollfd p[3] = {
@@ -752,10 +793,10 @@ static void turn(void)
 		stopped(&s);
 	if (p[1].revents && in >= 0 && !done)
 		on_input();
-	if (had && in < 0 && !done) {
-		run_leave();
-		runs = true;
-	}
+	if (released)
+		return;
+	if (had && in < 0 && last.kind != STOP_EXIT)
+		abandoned();
 	if (p[2].revents && !done)
 		on_call();
 }
@@ -788,6 +829,7 @@ int gdb_serve(const struct gdb_server *s)
 	} else {
 		run_stop(&last);
 		last.tid = some_thread();
+		leave_text(true);
 	}
 	in = s->in;
 	out = s->out;

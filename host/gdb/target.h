@@ -42,6 +42,8 @@ struct gdb_target {
 	void (*stop)(void);
 	/* resume: core i, which is stopped, or has been by an event. */
 	void (*resume)(uint32_t i, bool step);
+	/* release: cores that come up from now on run at once. */
+	void (*release)(void);
 	bool (*up)(uint32_t i); /* is there such a core, started? */
 	/* Of a core that is stopped. 0 or -errno. */
 	int (*get)(uint32_t i, struct gdb_regs *r);

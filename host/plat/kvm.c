@@ -160,6 +160,15 @@ static void kick(uint32_t i)
 		regs(i)->rip = to;
 }
 
+static void late_kick(uint32_t i)
+{
+	bool late = kvm_cores[i].kick_late;
+
+	kvm_cores[i].kick_late = false;
+	if (late)
+		kick(i);
+}
+
 /* --- exceptions --- */
 
 #define VECTORS_WITH_ERROR \
@@ -226,9 +235,7 @@ static void page_fault(uint32_t i, uint64_t error)
 	switch (r) {
 	case KVM_PAGES_MAPPED:
 		to_user(i);
-		if (c->kick_late)
-			kick(i);
-		c->kick_late = false;
+		late_kick(i);
 		break;
 	case KVM_PAGES_FAULT:
 		upcall(i, AZ_VEC_PF, error, addr);
@@ -261,6 +268,7 @@ static void exception(uint32_t i, uint32_t vec)
 
 	if (kvm_debug_trap(&d, vec)) {
 		to_user(i);
+		late_kick(i);
 		return;
 	}
 	if (vec == AZ_VEC_UD && kvm_on_paging()) {
@@ -459,15 +467,22 @@ static bool exception_due(uint32_t i)
 
 /*
  * A signal has come. KVM would take the core from wherever it is then to an
- * exception that is due, so that goes first.
+ * exception that is due, so that goes first. Of an int3 it does not tell: where
+ * a debugger may have one, the core is kicked again a little later.
  */
 static void signalled(uint32_t i)
 {
+	struct kvm_debugged d = debugged(i);
+
 	kvm_cores[i].run->immediate_exit = 0;
-	if (exception_due(i))
+	if (exception_due(i)) {
 		kvm_cores[i].kick_late = true;
-	else
+	} else if (kvm_debug_int3(&d)) {
+		kvm_cores[i].kick_late = true;
+		kvm_debug_again();
+	} else {
 		kick(i);
+	}
 }
 
 static void io(uint32_t i)

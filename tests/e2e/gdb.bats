@@ -97,6 +97,39 @@ setup_file() {
 			return sum;
 		}
 	END
+	cat >many.c <<-'END'
+		#include <pthread.h>
+		#include <stdlib.h>
+		#include <string.h>
+		#include <unistd.h>
+		volatile int total;
+		__attribute__((noinline)) void visit(void)
+		{
+			__atomic_fetch_add(&total, 1, __ATOMIC_RELAXED);
+		}
+		static void *work(void *arg)
+		{
+			for (int i = 0; i < 20; i++) {
+				visit();
+				if (i % 10 == 0) {
+					char *p = malloc(300000);
+					memset(p, i, 300000);
+					free(p);
+					usleep(100);
+				}
+			}
+			return arg;
+		}
+		int main(void)
+		{
+			pthread_t t[4];
+			for (int i = 0; i < 4; i++)
+				pthread_create(&t[i], 0, work, 0);
+			for (int i = 0; i < 4; i++)
+				pthread_join(t[i], 0);
+			return total != 80;
+		}
+	END
 	cat >loop.c <<-'END'
 		#include <unistd.h>
 		volatile long turns, stop;
@@ -124,7 +157,7 @@ setup_file() {
 		.section .note.GNU-stack,"",@progbits
 	END
 	local name
-	for name in plain threads signals family loop; do
+	for name in plain threads signals family many loop; do
 		gcc -g -O0 -pthread -o "$name" "$name.c" || return
 	done
 	gcc -g -O0 -static -o static plain.c && gcc -g -o call call.S
@@ -224,6 +257,37 @@ threads() {
 
 @test "threads are seen on a core and off it, and into the library OS" {
 	each threads
+}
+
+crowd() {
+	cat >count <<-'END'
+		target remote here
+		set $n = 0
+		break visit
+		commands
+		silent
+		set $n = $n + 1
+		continue
+		end
+		continue
+		print $n
+	END
+	"$AZALEA" run --plat "$PLAT" --cpus 2 --gdb unix:here \
+		"$BATS_FILE_TMPDIR/many" 3>&- &
+	PID=$!
+	STARTED+=("$PID")
+	eventually test -S here
+	run gdb -nx -batch -x count 3>&-
+	tail -3 <<<"$output"
+	[[ $output == *"\$1 = 80" ]]
+	ended=0
+	wait "$PID" || ended=$?
+	[ "$ended" -eq 0 ]
+	rm here
+}
+
+@test "of threads that meet a breakpoint all the time none gets past it" {
+	each crowd
 }
 
 unikernel() {
@@ -353,6 +417,7 @@ protocol() {
 	says "nobody: no such instance"
 	fails 125 "--gdb nowhere: not a place to wait at" --gdb nowhere true
 	fails 125 "--gdb 70000: not a place to wait at" --gdb 70000 true
+	fails 125 "--gdb does not go with --from" --gdb 1 --from x
 	fails 125 "--gdb unix:/nonexistent/x: cannot wait there" \
 		--gdb unix:/nonexistent/x true
 }
