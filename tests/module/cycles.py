@@ -26,6 +26,7 @@ WAYS = [
     ("exit", 3, True), ("crash", 3, True), ("abort", 2, True),
     ("divide", 2, True), ("spin", 3, False), ("wait", 3, False),
     ("calls", 3, False), ("faults", 3, False), ("forks", 1, False),
+    ("spawns", 2, False), ("execs", 1, False),
 ]
 PYTHON = ["python3", "-c",
           "import threading, time\n"
@@ -100,8 +101,9 @@ class Cycle:
 
     def refused(self):
         """What nobody may do meanwhile."""
-        alive = [(p, cpus) for p, cpus, _, ends in self.procs
-                 if not ends and p.poll() is None]
+        # Between two programs, an instance has neither CPU nor device.
+        alive = [(p, cpus) for p, cpus, way, ends in self.procs
+                 if not ends and way != "execs" and p.poll() is None]
         if not alive:
             return
         proc, cpus = self.rng.choice(alive)

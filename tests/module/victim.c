@@ -6,9 +6,11 @@
  *
  * exit, crash, abort, divide: by themselves. spin: computes for ever without a
  * call. wait: sleeps for ever. calls: calls for ever. faults: touches new
- * memory for ever. forks: has children all the time. Each on THREADS threads.
+ * memory for ever. forks: has children all the time. spawns: starts programs.
+ * execs: becomes itself again and again. Each on THREADS threads.
  */
 #include <pthread.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,13 +67,34 @@ static void way_forks(void)
 	}
 }
 
+static char *const *self;
+
+static void way_spawns(void)
+{
+	char *argv[] = { self[0], "exit", "1", "again", NULL };
+	pid_t pid;
+
+	for (;;)
+		if (posix_spawn(&pid, self[0], NULL, NULL, argv, NULL) == 0)
+			waitpid(pid, NULL, 0);
+}
+
+static void way_execs(void)
+{
+	char *argv[] = { self[0], self[1], "1", "again", NULL };
+
+	execv(self[0], argv);
+	exit(5);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
 } ways[] = {
 	{ "spin", way_spin },   { "wait", way_wait },
 	{ "calls", way_calls }, { "faults", way_faults },
-	{ "forks", way_forks },
+	{ "forks", way_forks }, { "spawns", way_spawns },
+	{ "execs", way_execs },
 };
 
 static void *thread(void *arg)
@@ -98,7 +121,9 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		return 2;
-	puts("ready");
+	self = argv;
+	if (argc < 4)
+		puts("ready");
 	fflush(stdout);
 	for (int i = 1; i < threads; i++)
 		if (pthread_create(&t, NULL, thread, argv[1]))
