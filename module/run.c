@@ -60,6 +60,7 @@ static void fault_ahead(struct azm_instance *inst, const struct azm_cpu *c,
 			struct azm_core *k, struct vm_area_struct *vma,
 			u64 addr)
 {
+	const unsigned int flags = FAULT_FLAG_WRITE | FAULT_FLAG_REMOTE;
 	const int node = cpu_to_node(c->cpu);
 	u64 at = addr & PAGE_MASK, end = (addr & PMD_MASK) + PMD_SIZE;
 
@@ -68,10 +69,7 @@ static void fault_ahead(struct azm_instance *inst, const struct azm_cpu *c,
 	for (at += PAGE_SIZE; at < end; at += PAGE_SIZE) {
 		bool fresh = !c->forced && azm_memory_lend(inst, node, at);
 
-		if (handle_mm_fault(vma, at,
-				    FAULT_FLAG_WRITE | FAULT_FLAG_REMOTE,
-				    NULL) &
-		    VM_FAULT_ERROR)
+		if (handle_mm_fault(vma, at, flags, NULL) & VM_FAULT_ERROR)
 			break;
 		if (!c->forced)
 			azm_memory_used(inst, node, at, fresh);
@@ -92,7 +90,7 @@ static int fault_once(struct azm_instance *inst, const struct azm_cpu *c,
 	struct vm_area_struct *vma;
 	vm_fault_t fault;
 	int answer = STUB_FAULT_SEGV;
-	bool new, lend, fresh;
+	bool absent, lend, fresh;
 
 	vma = azm_lock_vma(mm, addr);
 	if (!vma)
@@ -100,8 +98,8 @@ static int fault_once(struct azm_instance *inst, const struct azm_cpu *c,
 	if (!access_ok_by_vma(vma, error))
 		goto out;
 	/* New memory, for a core that was reserved: so may be that memory. */
-	new = !(error & X86_PF_PROT) && vma_is_anonymous(vma);
-	lend = new && !c->forced;
+	absent = !(error & X86_PF_PROT) && vma_is_anonymous(vma);
+	lend = absent && !c->forced;
 	fresh = lend && azm_memory_lend(inst, node, addr);
 	fault = handle_mm_fault(vma, addr, *flags, NULL);
 	if (fault & AZM_FAULT_COMPLETED)
@@ -124,7 +122,7 @@ static int fault_once(struct azm_instance *inst, const struct azm_cpu *c,
 	} else {
 		if (lend)
 			azm_memory_used(inst, node, addr, fresh);
-		if (new && error & X86_PF_WRITE && !userfaultfd_armed(vma) &&
+		if (absent && error & X86_PF_WRITE && !userfaultfd_armed(vma) &&
 		    !azm_is_big(mm, addr))
 			fault_ahead(inst, c, k, vma, addr);
 		spin_lock(&inst->tlb);

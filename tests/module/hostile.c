@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -367,6 +368,7 @@ static void host_owner(void)
 {
 	uint64_t at = BOOT->owner_signal & ~4095ULL, pid = BOOT->pid;
 	static uint8_t buf[64], was[64] = "untouched";
+	uint64_t words[3] = { at, 0, 0 };
 	struct {
 		uint64_t at, len;
 	} here = { (uint64_t)buf, 64 }, there = { at, 64 };
@@ -414,7 +416,19 @@ static void host_owner(void)
 	TRY(host(SYS_mmap, at, 4096, 3, 0x32, ~0ULL, 0));
 	TRY(host(SYS_rt_sigaction, 10, (uint64_t)buf, 0, 8, 0, 0));
 	TRY(host(SYS_clone, 0x100, 0, 0, 0, 0, 0));
+	TRY(host(SYS_clone, CLONE_VM | CLONE_VFORK | CLONE_THREAD, 0, 0, 0, 0,
+		 0));
+	TRY(host(SYS_clone, CLONE_VM | CLONE_VFORK | CLONE_NEWUSER, 0, 0, 0, 0,
+		 0));
+	TRY(host(SYS_clone, CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID, at, 0,
+		 0, 0, 0));
 	TRY(host(SYS_execve, (uint64_t) "/bin/true", 0, 0, 0, 0, 0));
+	TRY(host(SYS_execveat, 0, 1, 0, (uint64_t)words, 0, 0));
+	TRY(host(SYS_execveat, 0, 1, 0, at, 0, 0));
+	TRY(host(SYS_execveat, 0, ~0ULL, ~0ULL, (uint64_t)words, 0, 0));
+	TRY(host(SYS_execveat, 0, 1ULL << 61, 0, (uint64_t)words, 0, 0));
+	TRY(host(SYS_execveat, BOOT->fd_hidden_lo, 0, 0, (uint64_t)(words + 1),
+		 0, 0));
 	TRY(host(SYS_ptrace, 0, 0, 0, 0, 0, 0));
 	TRY(host(SYS_prctl, 22, 0, 0, 0, 0, 0));
 	TRY(host(SYS_seccomp, 0, 0, 0, 0, 0, 0));
@@ -422,6 +436,34 @@ static void host_owner(void)
 	if (memcmp(buf, was, 64))
 		puts("REACHED the owner's memory");
 	fflush(stdout);
+}
+
+/*
+ * A child of vfork that the unikernel does not know of; and the parent's end by
+ * it.
+ */
+static void host_lend(void)
+{
+	const uint64_t flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
+
+	for (int i = 0; i < 8; i++) {
+		if (host(SYS_clone, flags, 0, 0, 0, 0, 0))
+			exit(4);
+		if (i & 1)
+			PAGE->over = 1;
+		host(SYS_getpid, 0, 0, 0, 0, 0, 0);
+		PAGE->over = 0;
+		host(SYS_exit_group, odd() & 0xff00, 0, 0, 0, 0, 0);
+		if (i & 2)
+			host(SYS_clone, flags, 0, 0, 0, 0, 0);
+		if (!PAGE->over)
+			puts("REACHED a process that is not told of");
+		PAGE->over = 0;
+	}
+	fflush(stdout);
+	host(SYS_clone, flags, 0, 0, 0, 0, 0);
+	PAGE->exit_status = 0;
+	monitor(AZM_CALL_EXIT, 0);
 }
 
 static void scribble_page(void)
@@ -784,6 +826,7 @@ static const struct {
 	ROW(host_race),
 	ROW(host_owner),
 	ROW(host_device),
+	ROW(host_lend),
 	ROW(scribble_page),
 	ROW(scribble_az_core),
 	ROW(scribble_core),
