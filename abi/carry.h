@@ -21,6 +21,7 @@
 #define AZ_EXEC_ENV     "AZALEA_EXEC="
 #define AZ_EXEC_PENDING 64U /* signals that are kept at most */
 #define AZ_EXEC_NAME    64U
+#define AZ_EXEC_PATH    4096U /* with the 0 at its end */
 
 struct az_exec {
 	uint64_t magic;
@@ -38,5 +39,10 @@ struct az_exec {
 	char name[AZ_EXEC_NAME]; /* of the instance */
 	uint16_t host_cpu[AZ_MAX_CORES];
 };
+
+/* What the word needs at most. */
+#define AZ_EXEC_WORD                                        \
+	(sizeof(AZ_EXEC_ENV) + 2 * sizeof(struct az_exec) + \
+	 2UL * AZ_EXEC_PENDING * 128 + AZ_EXEC_PATH)
 
 #endif

@@ -3,8 +3,9 @@
  * before.c - being the next instance of a process that has had one.
  *
  * kernel/sys/execve.c has written what is read here. It is taken for what it
- * says it is if it was made by this very process; a program that makes such a
- * word itself gains nothing: it could as well run `azalea run`.
+ * says it is if it was made by this very process. A program that can become its
+ * owner, and makes such a word itself, gains nothing: it could as well run
+ * `azalea run`. For one that cannot, its owner looks first: plat/process.c.
  */
 #include "instance/before.h"
 
@@ -40,22 +41,32 @@ static const char *hex_read(const char *s, void *to, size_t n)
 	return s;
 }
 
-/* The path as execve got it, or NULL: there is no such word. */
-static const char *state_read(const char *word)
+/*
+ * The path as execve got it, or NULL: there is no such word. to: room for all
+ * pending signals.
+ */
+static const char *word_read(const char *word, struct az_exec *x, char *to)
 {
 	const size_t len = sizeof(AZ_EXEC_ENV) - 1;
 
 	if (!word || strncmp(word, AZ_EXEC_ENV, len) != 0)
 		return NULL;
-	word = hex_read(word + len, &state, sizeof(state));
-	if (!word || state.magic != AZ_EXEC_MAGIC ||
-	    state.size != sizeof(state) || state.pid != (uint32_t)getpid() ||
-	    state.npending > AZ_EXEC_PENDING ||
-	    state.carry.npending != state.npending || !state.ncores ||
-	    state.ncores > AZ_MAX_CORES)
+	word = hex_read(word + len, x, sizeof(*x));
+	if (!word || x->magic != AZ_EXEC_MAGIC || x->size != sizeof(*x) ||
+	    x->pid != (uint32_t)getpid() || x->npending > AZ_EXEC_PENDING ||
+	    x->carry.npending != x->npending || !x->ncores ||
+	    x->ncores > AZ_MAX_CORES)
 		return NULL;
-	word = hex_read(word, pending, state.npending * (size_t)SIGINFO_SIZE);
+	word = hex_read(word, to, x->npending * (size_t)SIGINFO_SIZE);
 	return word && *word == ':' ? word + 1 : NULL;
+}
+
+bool before_valid(const char *word, uint32_t plat)
+{
+	char signals[sizeof(pending)];
+	struct az_exec x;
+
+	return word_read(word, &x, signals) && x.plat == plat;
 }
 
 /* What /proc/self/exe is to say. */
@@ -86,7 +97,7 @@ static int name_claim(void)
 
 bool before_config(struct instance_config *cfg, char **argv)
 {
-	const char *path = state_read(environ[0]);
+	const char *path = word_read(environ[0], &state, pending);
 
 	if (!path)
 		return false;

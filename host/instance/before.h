@@ -11,4 +11,10 @@
  */
 bool before_config(struct instance_config *cfg, char **argv);
 
+/*
+ * before_valid - will before_config of a process that this one becomes take
+ * word, and go on on this platform?
+ */
+bool before_valid(const char *word, uint32_t plat);
+
 #endif

@@ -601,7 +601,7 @@ static int fds_hide(const struct instance_config *cfg)
 	BOOT->mem_fd = mem_fd;
 	if (!err)
 		err = owner_open();
-	process_init(owner_fd, trace_fd);
+	process_init(owner_fd, trace_fd, plat->id);
 	return err;
 }
 
@@ -739,7 +739,7 @@ static int child_plat(void)
 	self.child = true;
 	self.debugged = false;
 	BOOT->flags |= AZ_BOOT_CHILD;
-	process_init(owner_fd, trace_fd);
+	process_init(owner_fd, trace_fd, plat->id);
 	if (plat == &plat_pico)
 		return 0;
 	err = plat->create(&self, &why);

@@ -28,6 +28,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "carry.h"
+#include "instance/before.h"
 #include "lib/error.h"
 #include "offload/check_private.h"
 
@@ -41,6 +43,7 @@
 	 CLONE_PARENT_SETTID)
 
 static int owner_fd = -1, trace_fd = -1;
+static uint32_t plat;
 static pid_t main_tid;
 
 /* Of a child of vfork: what its call raised. It has its thread's memory. */
@@ -49,8 +52,9 @@ static __thread uint32_t raised;
 
 static uint32_t children; /* of all threads */
 
-void process_init(int owner, int trace)
+void process_init(int owner, int trace, uint32_t plat_id)
 {
+	plat = plat_id;
 	owner_fd = owner;
 	trace_fd = trace;
 	children = 0;
@@ -110,6 +114,33 @@ static char **vectors_copy(uint64_t addr, uint64_t argc, uint64_t envc,
 	return (char **)v;
 }
 
+/*
+ * The unikernel's word about itself (carry.h). It must be one, or the owner's
+ * executable would be what a user starts; and the platform is not for it to
+ * choose, as page tables may part a program from its owner. NULL: it is not so.
+ */
+static char *word_copy(uint64_t addr, int *err)
+{
+	const struct checked_call internal = { .internal = 1 };
+	char *word = NULL;
+
+	*err = -EFAULT;
+	if (check_range(&internal, addr, AZ_EXEC_WORD)) {
+		word = malloc(AZ_EXEC_WORD);
+		*err = word ? check_env.mem.read(word, addr, AZ_EXEC_WORD)
+			    : -ENOMEM;
+	}
+	if (!*err) {
+		word[AZ_EXEC_WORD - 1] = 0;
+		*err = before_valid(word, plat) ? 0 : -EINVAL;
+	}
+	if (*err) {
+		free(word);
+		return NULL;
+	}
+	return word;
+}
+
 static void keep(int fd, int flags)
 {
 	if (fd >= 0)
@@ -141,16 +172,24 @@ static long call_exec(const uint64_t a[6])
 {
 	const struct checked_call program = { .internal = 0 };
 	uint64_t argc = a[1], envc = a[2];
-	char **v;
+	char **v, *word;
 	int err;
 	long r;
 
 	if (check_fd_hidden(&program, a[0]))
 		return -EBADF;
+	if (!envc)
+		return -EINVAL;
 	v = vectors_copy(a[3], argc, envc, &err);
 	if (!v)
 		return err;
-	r = execute((int)a[0], v, v + argc + 1);
+	word = word_copy((uint64_t)v[argc + 1], &err);
+	r = err;
+	if (word) {
+		v[argc + 1] = word;
+		r = execute((int)a[0], v, v + argc + 1);
+	}
+	free(word);
 	free(v);
 	return r;
 }

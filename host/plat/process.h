@@ -13,9 +13,9 @@
 
 /*
  * process_init - in each owner, before cores start. owner_fd: its executable;
- * trace_fd: as in az_boot.
+ * trace_fd, plat: as in az_boot.
  */
-void process_init(int owner_fd, int trace_fd);
+void process_init(int owner_fd, int trace_fd, uint32_t plat);
 
 /*
  * process_call - if what page->call asks the thread of this core for is one of

@@ -44,10 +44,8 @@
 /* The digits of abi/carry.h. */
 #define DIGIT(n) ((char)('a' + (n)))
 
-/* What the word in front of the environment needs at most. */
-#define ENV_ROOM                                            \
-	(sizeof(AZ_EXEC_ENV) + 2 * sizeof(struct az_exec) + \
-	 2UL * AZ_EXEC_PENDING * sizeof(struct siginfo) + ELF_PATH_MAX)
+_Static_assert(sizeof(struct siginfo) == 128, "AZ_EXEC_WORD");
+_Static_assert(ELF_PATH_MAX == AZ_EXEC_PATH, "AZ_EXEC_WORD");
 
 struct image {
 	int fd;
@@ -66,7 +64,7 @@ struct image {
 	uint64_t argc, envc; /* pointers in vector, without the null ones */
 	struct az_exec state;
 	struct siginfo pending[AZ_EXEC_PENDING];
-	char env[ENV_ROOM];
+	char env[AZ_EXEC_WORD];
 	uint64_t vector[]; /* argv, envp */
 };
 

@@ -369,6 +369,12 @@ static void host_owner(void)
 	uint64_t at = BOOT->owner_signal & ~4095ULL, pid = BOOT->pid;
 	static uint8_t buf[64], was[64] = "untouched";
 	uint64_t words[3] = { at, 0, 0 };
+	const uint64_t command_line[8] = {
+		(uint64_t) "azalea",       (uint64_t) "run",
+		(uint64_t) "--plat",       (uint64_t) "pico",
+		(uint64_t) "id",           0,
+		(uint64_t) "PATH=/usr/bin"
+	};
 	struct {
 		uint64_t at, len;
 	} here = { (uint64_t)buf, 64 }, there = { at, 64 };
@@ -423,8 +429,10 @@ static void host_owner(void)
 	TRY(host(SYS_clone, CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID, at, 0,
 		 0, 0, 0));
 	TRY(host(SYS_execve, (uint64_t) "/bin/true", 0, 0, 0, 0, 0));
-	TRY(host(SYS_execveat, 0, 1, 0, (uint64_t)words, 0, 0));
-	TRY(host(SYS_execveat, 0, 1, 0, at, 0, 0));
+	TRY(host(SYS_execveat, 0, 1, 1, (uint64_t)words, 0, 0));
+	TRY(host(SYS_execveat, 0, 1, 1, at, 0, 0));
+	TRY(host(SYS_execveat, 0, 5, 1, (uint64_t)command_line, 0, 0));
+	TRY(host(SYS_execveat, 0, 5, 0, (uint64_t)command_line, 0, 0));
 	TRY(host(SYS_execveat, 0, ~0ULL, ~0ULL, (uint64_t)words, 0, 0));
 	TRY(host(SYS_execveat, 0, 1ULL << 61, 0, (uint64_t)words, 0, 0));
 	TRY(host(SYS_execveat, BOOT->fd_hidden_lo, 0, 0, (uint64_t)(words + 1),
