@@ -17,9 +17,9 @@
 int confine_check(const struct policy *p, const char **what);
 
 /*
- * confine_prepare - the log, and namespaces. The files of keep, up to NULL,
- * stay readable, device (or NULL) can be used, and what the owner needs itself. While this is the process's
- * only thread. 0, or -errno and *what.
+ * confine_prepare - the log, and namespaces. The files of keep, up to NULL, stay
+ * readable, device (or NULL) usable, and what the owner needs itself. While this
+ * is the process's only thread. 0, or -errno and *what.
  */
 int confine_prepare(struct policy *p, const char *const *keep,
 		    const char *device, const char **what);

@@ -337,7 +337,7 @@ static _Noreturn void log_main(const struct policy *p, int sock)
 {
 	struct seccomp_notif_resp *resp;
 	struct seccomp_notif *req;
-	size_t req_size = 0, resp_size = 0;
+	size_t req_size = sizeof(*req), resp_size = sizeof(*resp);
 
 	policy = p;
 	(void)setsid();

@@ -17,7 +17,7 @@
  */
 int denied_start(const struct policy *p, const char **what);
 
-/* denied_hand - give it the filter's listener; closes both. 0 or -errno. */
-int denied_hand(int log, int listener);
+/* denied_hand - give it the filter's listener, fd; closes both. 0 or -errno. */
+int denied_hand(int log, int fd);
 
 #endif

@@ -16,6 +16,7 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -50,15 +51,23 @@ static int file_write(const char *path, const char *text)
 static int map_read(const char *path, char *map)
 {
 	FILE *f = fopen(path, "re");
-	unsigned int inside, outside, count;
+	char line[128];
 	size_t n = 0;
 
 	if (!f)
 		return -errno;
 	*map = '\0';
-	while (fscanf(f, "%u %u %u", &inside, &outside, &count) == 3) {
-		int r = snprintf(map + n, MAP_MAX - n, "%u %u %u\n", inside,
-				 inside, count);
+	/* Three numbers a line: inside, outside, how many. */
+	while (fgets(line, sizeof(line), f)) {
+		char *at;
+		unsigned long inside = strtoul(line, &at, 10);
+		unsigned long count;
+		int r;
+
+		(void)strtoul(at, &at, 10);
+		count = strtoul(at, &at, 10);
+		r = snprintf(map + n, MAP_MAX - n, "%lu %lu %lu\n", inside,
+			     inside, count);
 
 		if (r < 0 || (size_t)r >= MAP_MAX - n)
 			break;

@@ -18,7 +18,7 @@
 
 #define PATHS_MAX 1024 /* nobody writes more; keeps quadratic looks short */
 
-#define CLASS_NAME(id, name, text) [id] = name,
+#define CLASS_NAME(id, name, text) [id] = (name),
 static const char *const classes[] = { AZ_POLICIES(CLASS_NAME) };
 
 #define NCLASSES (sizeof(classes) / sizeof(classes[0]))
