@@ -72,13 +72,10 @@ static bool is_linux(int tid)
 	return p && strtoul(p, NULL, 10) & PF_USER_WORKER;
 }
 
-static void repeat_everywhere(void)
+static void repeat_everywhere(DIR *dir)
 {
-	DIR *dir = opendir("/proc/self/task");
 	struct dirent *e;
 
-	if (!dir)
-		abort(); /* threads with different rights: not an option */
 	/* A stream of its own. NOLINTNEXTLINE(concurrency-mt-unsafe) */
 	while ((e = readdir(dir))) {
 		int tid = (int)strtol(e->d_name, NULL, 10);
@@ -86,13 +83,13 @@ static void repeat_everywhere(void)
 		if (tid > 0 && tid != (int)BOOT->owner_tid && !is_linux(tid))
 			repeat_on(tid);
 	}
-	closedir(dir);
 }
 
 void creds_change(void)
 {
 	static struct checked_call c;
 	struct az_call call = { .nr = BOOT->creds_nr };
+	DIR *dir;
 	long r;
 
 	if (!__atomic_load_n(&BOOT->creds_want, __ATOMIC_ACQUIRE))
@@ -102,16 +99,20 @@ void creds_change(void)
 	/* Some of prctl's options are a thread's too: kernel/sys/prctl.c. */
 	if (!r && !(c.attrs & AZ_ATTR_CREDS) && c.nr != SYS_prctl)
 		r = -EPERM;
+	/* Before it is too late: threads may not differ in their rights. */
+	dir = opendir("/proc/self/task");
 	if (!r)
-		r = check_done(&c, checked_make(&c));
+		r = check_done(&c, dir ? checked_make(&c) : -errno);
 	BOOT->creds_result = r;
 	if (r >= 0) {
 		last.nr = c.nr;
 		memcpy(last.arg, c.arg, sizeof(last.arg));
 		__atomic_store_n(&last.seq, last.seq + 1, __ATOMIC_RELEASE);
 		__atomic_store_n(&BOOT->creds_seq, last.seq, __ATOMIC_RELEASE);
-		repeat_everywhere();
+		repeat_everywhere(dir);
 	}
+	if (dir)
+		closedir(dir);
 	__atomic_store_n(&BOOT->creds_want, 0, __ATOMIC_RELEASE);
 }
 

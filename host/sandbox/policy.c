@@ -163,23 +163,37 @@ static int path_word(struct policy *p, bool allow, const char *word, size_t len,
 	return path ? path_put(p, path, level) : -ENOMEM;
 }
 
+/* CLASS, or several with commas. */
+static int class_words(struct policy *p, bool allow, const char *word,
+		       size_t len, struct policy_error *e)
+{
+	for (size_t at = 0; at <= len;) {
+		const char *comma = memchr(word + at, ',', len - at);
+		size_t n = comma ? (size_t)(comma - word) - at : len - at;
+		uint32_t mask = classes_named(word + at, n);
+
+		if (!mask) {
+			(void)no_class(word + at, n, e);
+			e->column += (unsigned int)at;
+			return -EINVAL;
+		}
+		if (allow)
+			p->denied &= ~mask;
+		else
+			p->denied |= mask;
+		at += n + 1;
+	}
+	return 0;
+}
+
 int policy_word(struct policy *p, bool allow, const char *word, size_t len,
 		struct policy_error *e)
 {
-	uint32_t mask;
-
 	if (!len)
 		return bad(e, 0, "an empty word: a class of calls or a path");
 	if (word[0] == '.' || memchr(word, '/', len))
 		return path_word(p, allow, word, len, e);
-	mask = classes_named(word, len);
-	if (!mask)
-		return no_class(word, len, e);
-	if (allow)
-		p->denied &= ~mask;
-	else
-		p->denied |= mask;
-	return 0;
+	return class_words(p, allow, word, len, e);
 }
 
 /* --- files --- */

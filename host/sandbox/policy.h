@@ -8,8 +8,9 @@
  *
  * A policy file has one statement a line, # begins a comment:
  *
- *	allow WORD...		WORD: a class, `files', `all', or a path:
- *	deny WORD...		/PATH, /PATH:rw, /PATH:ro; "quoted" if need be
+ *	allow WORD...		WORD: a class, `files', `all', or several of
+ *	deny WORD...		them with commas; or a path: /PATH, /PATH:rw,
+ *				/PATH:ro; "quoted" if need be
  *	isolate
  *	log-denied [/PATH]
  */

@@ -87,5 +87,6 @@ void signal_stop(int sig)
 {
 	if (sig != SIGSTOP && group_orphaned())
 		return;
-	host_call(AZ_SYS_kill, BOOT->pid, SIGSTOP, 0, 0, 0, 0);
+	/* Not kill(2), which a policy may deny. */
+	host_call(AZ_SYS_tgkill, BOOT->pid, BOOT->owner_tid, SIGSTOP, 0, 0, 0);
 }

@@ -108,6 +108,9 @@ static void test_refusals(void)
 	REFUSES("# one\n  deny\n", 2, 7, "deny what?");
 	REFUSES("allow # net", 1, 7, "allow what?");
 	REFUSES("deny net\ndeny  nett", 2, 7, "nett: no class of calls");
+	REFUSES("deny net,,ipc", 1, 10, "no class");
+	REFUSES("deny net,", 1, 10, "no class");
+	REFUSES("allow net,ip", 1, 11, "ip: no class");
 	REFUSES("deny \"\"", 1, 6, "an empty word");
 	REFUSES("allow usr/lib", 1, 7, "begins with /");
 	REFUSES("allow ../lib", 1, 7, "begins with /");
@@ -144,6 +147,7 @@ static void test_words(void)
 
 	word_is(true, "net", "");
 	word_is(false, "time", "-net -time");
+	word_is(false, "time,ipc,files-attr", "-files-attr -net -ipc -time");
 	word_is(true, "./a:ro", "-net ./a=ro");
 	word_is(false, "..", "-net ..=none");
 	word_is(false, "a/b", "-net a/b=none");
