@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "boot.h"
@@ -28,6 +30,7 @@
 #include "lib/size.h"
 #include "plat/azm.h"
 #include "plat/plat.h"
+#include "sandbox/landlock.h"
 
 #define DETAIL_MAX      200
 #define LIST_TEXT       128
@@ -164,16 +167,56 @@ static void probe_kvm_device(struct fact *f)
 		 "/dev/kvm can be opened, its version is %d", version);
 }
 
+static void probe_landlock(struct fact *f)
+{
+	int version = landlock_version();
+
+	if (!version)
+		fact_set(f, false,
+			 "policies cannot name paths: Linux 5.13 and later, "
+			 "with landlock among lsm=");
+	else
+		fact_set(f, true,
+			 "policies can name paths; its version is %d%s",
+			 version,
+			 version >= LANDLOCK_WITH_SCOPES
+			     ? ""
+			     : ", too old to hold back signals");
+}
+
+static void probe_namespaces(struct fact *f)
+{
+	int status = -1;
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET |
+			      CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+			  ? errno
+			  : 0);
+	if (child > 0 && waitpid(child, &status, 0) == child &&
+	    WIFEXITED(status))
+		status = WEXITSTATUS(status);
+	if (status)
+		fact_set(f, false, "no --isolate: %s",
+			 status > 0 ? error_text(status)
+				    : "cannot start a process");
+	else
+		fact_set(f, true, "--isolate gives a program its own");
+}
+
 static struct fact features[] = {
 	{ .name = "user_dispatch" }, { .name = "seccomp" },
 	{ .name = "fsgsbase" },      { .name = "big_pages" },
 	{ .name = "invariant_tsc" }, { .name = "reservations" },
-	{ .name = "kvm_device" },
+	{ .name = "kvm_device" },    { .name = "landlock" },
+	{ .name = "namespaces" },
 };
 
 static void (*const feature_probes[])(struct fact *) = {
-	probe_dispatch, probe_seccomp,    probe_fsgsbase,   probe_thp,
-	probe_tsc,      probe_overcommit, probe_kvm_device,
+	probe_dispatch,   probe_seccomp,  probe_fsgsbase,
+	probe_thp,        probe_tsc,      probe_overcommit,
+	probe_kvm_device, probe_landlock, probe_namespaces,
 };
 
 #define NFEATURES (sizeof(features) / sizeof(features[0]))
