@@ -1041,17 +1041,14 @@ static void await_debugger(int fd)
 }
 
 /* What a policy needs while there is one thread, and all is allowed. */
-static int confine_begin(const struct instance_config *cfg, const char **what,
-			 const char **why)
+static int confine_begin(const struct instance_config *cfg, const char **what)
 {
 	const char *const keep[] = { cfg->exe_path, cfg->exec_fn, cfg->interp,
 				     NULL };
-
 	/* Its children make virtual machines, too. */
 	const char *device = plat == &plat_kvm ? "/dev/kvm" : NULL;
 
-	*what = "cannot be confined";
-	return cfg->policy ? confine_prepare(cfg->policy, keep, device, why)
+	return cfg->policy ? confine_prepare(cfg->policy, keep, device, what)
 			   : 0;
 }
 
@@ -1174,11 +1171,11 @@ static int start(const struct instance_config *cfg, const sigset_t *blocked,
 		await_debugger(cfg->debug_fd);
 	sample_time(&first);
 	/* What goes on has sockets, and is to have them where it will be. */
-	err = cfg->from ? confine_begin(cfg, what, why)
+	err = cfg->from ? confine_begin(cfg, what)
 			: start_new(cfg, blocked, what);
 	if (!err)
 		err = cfg->from ? start_restored(cfg, what, why)
-				: confine_begin(cfg, what, why);
+				: confine_begin(cfg, what);
 	if (err)
 		return err;
 	BOOT->time[0] = first;

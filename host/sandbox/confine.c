@@ -64,7 +64,7 @@ int confine_prepare(struct policy *p, const char *const *keep,
 {
 	int err = 0;
 
-	*what = "paths of the policy";
+	*what = "cannot keep the paths of its policy";
 	if (p->npaths)
 		err = keep_common(p);
 	for (; p->npaths && !err && *keep; keep++)
@@ -140,9 +140,10 @@ int confine_enter(const struct policy *p, const char **what)
 {
 	int err = 0;
 
-	*what = "cannot be confined";
+	*what = "cannot confine all of its threads";
 	if (!is_alone())
 		return -EBUSY;
+	*what = "cannot give up its capabilities";
 	if (p->isolate)
 		err = isolate_drop();
 	*what = "cannot enter its Landlock domain";

@@ -389,11 +389,11 @@ int denied_start(const struct policy *p, const char **what)
 {
 	int sock[2], err;
 
-	*what = p->log_path ? p->log_path : "standard error";
+	*what = "cannot write the log of denied calls";
 	out = out_open(p);
 	if (out < 0)
 		return -errno;
-	*what = "a process for the log";
+	*what = "cannot start the log of denied calls";
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock)) {
 		err = -errno;
 		close(out);

@@ -188,15 +188,15 @@ int isolate_enter(const char **what)
 	int err;
 
 	was_root = geteuid() == 0;
-	*what = "namespaces of its own";
+	*what = "cannot have namespaces of its own";
 	err = was_root ? unshare_root(flags) : unshare_user(flags);
 	if (err)
 		return err;
-	*what = "mounts of its own";
+	*what = "cannot have mounts of its own";
 	err = mounts_part();
 	if (err)
 		return err;
-	*what = "a loopback of its own";
+	*what = "cannot have a loopback of its own";
 	return loopback_up();
 }
 

@@ -305,6 +305,15 @@ except OSError as e:
 	"$AZALEA" run --isolate sh -c 'sleep 9 & kill $! && wait $! || [ $? = 143 ]'
 }
 
+@test "without namespaces: 125, and why" {
+	needs_namespaces
+	run -- unshare --user --map-root-user sh -c \
+		"echo 0 >/proc/sys/user/max_user_namespaces &&
+		exec \"$AZALEA\" run --isolate true"
+	[ "$status" -eq 125 ]
+	says "true: cannot have namespaces of its own: No space left on device"
+}
+
 @test "without root: namespaces and paths just the same" {
 	[ "$(id -u)" = 0 ] || skip "is so for all of these tests"
 	needs_namespaces
