@@ -51,7 +51,7 @@
 
 static struct plat_instance *instance;
 static bool the_end;
-static uint32_t nrunning; /* cores in core_run, or about to be */
+static uint32_t nrunning; /* cores that use the machine, or are about to */
 
 /* --- a core runs --- */
 
@@ -430,11 +430,12 @@ static void ending(uint32_t i)
 			syscall(SYS_tgkill, getpid(), plat_core(k)->host_tid,
 				AZ_SIG_KICK);
 	for (int n = 0; n < END_TRIES; n++) {
-		if (__atomic_load_n(&nrunning, __ATOMIC_SEQ_CST) == 1)
-			break;
+		if (__atomic_load_n(&nrunning, __ATOMIC_SEQ_CST) == 1) {
+			kvm_vm_close();
+			return;
+		}
 		sched_yield();
 	}
-	kvm_vm_close();
 }
 
 /* Another core ends the process. */
@@ -597,8 +598,6 @@ static int core_begin(uint32_t i, const char **why)
 	err = kvm_vcpu_init(i);
 	if (err)
 		*why = error_text(err);
-	else
-		__atomic_fetch_add(&nrunning, 1, __ATOMIC_SEQ_CST);
 	return err;
 }
 
@@ -606,6 +605,10 @@ static int core_start(uint32_t i, const char **why)
 {
 	int fd, err = 0;
 
+	/* Pairs with ending: who comes later finds no machine. */
+	__atomic_fetch_add(&nrunning, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&the_end, __ATOMIC_SEQ_CST))
+		wait_for_end();
 	if (i) {
 		err = kvm_vcpu_create(i, &fd);
 		if (!err)
@@ -614,7 +617,11 @@ static int core_start(uint32_t i, const char **why)
 		fd = kvm_fds[KVM_NFDS - 1]; /* has been hidden */
 	}
 	kvm_cores[i].fd = fd;
-	return err ? err : apart_start(i, why);
+	if (!err)
+		err = apart_start(i, why);
+	if (err)
+		__atomic_fetch_sub(&nrunning, 1, __ATOMIC_SEQ_CST);
+	return err;
 }
 
 static void kvm_kick_core(uint32_t i);
