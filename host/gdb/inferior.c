@@ -42,6 +42,24 @@ uint64_t inferior_read_u64(uint64_t addr)
 	return get(addr, &v, sizeof(v)) ? v : 0;
 }
 
+void inferior_string(uint64_t addr, char *out, size_t max)
+{
+	size_t at = 0, n;
+
+	while (at + 1 < max) {
+		/* Up to the end of a page, behind which may be nothing. */
+		n = AZ_PAGE_SIZE - (addr + at) % AZ_PAGE_SIZE;
+		if (n > max - 1 - at)
+			n = max - 1 - at;
+		if (!get(addr + at, out + at, n))
+			break;
+		at += n;
+		if (memchr(out + at - n, '\0', n))
+			return;
+	}
+	out[at] = '\0';
+}
+
 static uint32_t read_u32(uint64_t addr)
 {
 	uint32_t v;
@@ -68,9 +86,12 @@ static struct gdb_thread *append(void)
 {
 	if (count == room) {
 		uint32_t more = room ? 2 * room : 64;
-		struct gdb_thread *p = reallocarray(list, more, sizeof(*list));
+		struct gdb_thread *p;
 
-		if (!p || more > THREADS_MAX)
+		if (more > THREADS_MAX)
+			return NULL;
+		p = reallocarray(list, more, sizeof(*list));
+		if (!p)
 			return NULL;
 		list = p;
 		room = more;
@@ -262,9 +283,6 @@ bool inferior_path(char *out, size_t max)
 	uint32_t at =
 	    read_u32(AZ_BOOT_BASE + offsetof(struct az_boot, exe_path));
 
-	memset(out, 0, max);
-	for (size_t i = 0; i + 1 < max; i++)
-		if (!get(AZ_BOOT_BASE + at + i, out + i, 1) || !out[i])
-			break;
+	inferior_string(AZ_BOOT_BASE + at, out, max);
 	return out[0] == '/';
 }

@@ -80,6 +80,9 @@ bool inferior_path(char *out, size_t max);
  */
 char *inferior_libraries(const struct gdb_target *t, const char *image);
 
+/* inferior_string - what there is of one, at most max bytes with its NUL. */
+void inferior_string(uint64_t addr, char *out, size_t max);
+
 /* inferior_read_u64 - 0 if it cannot be read. */
 uint64_t inferior_read_u64(uint64_t addr);
 

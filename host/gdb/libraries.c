@@ -120,12 +120,8 @@ static void put_library(FILE *f, const char *name, uint64_t lm,
 static void put_link(FILE *f, uint64_t lm, const struct link *l)
 {
 	char name[NAME_ROOM];
-	size_t i = 0;
 
-	for (; i + 1 < sizeof(name) && get(l->name + i, name + i, 1); i++)
-		if (!name[i])
-			break;
-	name[i] = '\0';
+	inferior_string(l->name, name, sizeof(name));
 	/* The vDSO has no file. */
 	if (name[0] && l->addr != auxv_value(AT_SYSINFO_EHDR))
 		put_library(f, name, lm, l);
