@@ -67,7 +67,7 @@ static int address_parse(const char *where, struct sockaddr_in *sa)
 		host[colon - where] = '\0';
 	}
 	if (strcmp(host, "localhost") == 0)
-		strcpy(host, "127.0.0.1");
+		memcpy(host, "127.0.0.1", sizeof("127.0.0.1"));
 	*sa = (struct sockaddr_in){ .sin_family = AF_INET,
 				    .sin_port = htons((uint16_t)n) };
 	return inet_pton(AF_INET, host, &sa->sin_addr) == 1 ? 0 : -EINVAL;
@@ -130,7 +130,7 @@ static const char *symbols(void)
 	if (!slash ||
 	    (size_t)(slash + 1 - path) + sizeof(SYMBOLS) > sizeof(path))
 		return NULL;
-	strcpy(slash + 1, SYMBOLS);
+	memcpy(slash + 1, SYMBOLS, sizeof(SYMBOLS));
 	return access(path, R_OK) == 0 ? path : NULL;
 }
 

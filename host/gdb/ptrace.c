@@ -852,7 +852,7 @@ int ptrace_attach(pid_t pid, uint32_t plat, bool fresh,
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	mem_fd = mem_open(pid);
 	if (signal_fd < 0 || mem_fd < 0)

@@ -203,23 +203,21 @@ void run_resume(const struct resume *how)
 {
 	const struct gdb_thread *t =
 	    inferior_thread(how->step ? how->step : how->only);
+	int32_t core = t ? t->core : -1;
 	bool step = false;
 
 	temp_clear();
 	step_tid = t && how->step ? how->step : 0;
-	all_run = !how->only || !t || t->core < 0;
+	all_run = !how->only || core < 0;
 	if (step_tid)
 		prepare_step(t, how->sig, &step);
 	if (hooked.tid)
 		hook_leave(how->sig);
 	(void)breaks_add(inferior_debug.signal, BREAK_SIGNAL);
-	if (!all_run) {
-		target->resume((uint32_t)t->core, step);
-		return;
-	}
-	resume_all_but(step ? t->core : -1);
-	if (step)
-		target->resume((uint32_t)t->core, true);
+	if (all_run)
+		resume_all_but(step ? core : -1);
+	if (!all_run || step)
+		target->resume((uint32_t)core, step);
 }
 
 /* --- events --- */

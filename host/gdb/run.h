@@ -41,10 +41,10 @@ struct resume {
 };
 
 /*
- * run_init - t is a target whose header is at `header`. fresh: core 0 is yet
+ * run_init - t is a target whose image has its header at `at`. fresh: core 0 is yet
  * to be started.
  */
-int run_init(const struct gdb_target *t, uint64_t header, bool fresh);
+int run_init(const struct gdb_target *t, uint64_t at, bool fresh);
 
 /* run_stop - stop everything that runs; *s: STOP_QUIET or STOP_EXIT. */
 void run_stop(struct stop *s);

@@ -251,7 +251,7 @@ static void put_unikernel(FILE *f)
 		return;
 	path[n] = '\0';
 	slash = strrchr(path, '/');
-	strcpy(slash ? slash + 1 : path, SYMBOLS);
+	memcpy(slash ? slash + 1 : path, SYMBOLS, sizeof(SYMBOLS));
 	put_file(f, path, &r);
 }
 
