@@ -62,7 +62,7 @@ static int folder_open(bool create)
 
 bool verified_known(int fd)
 {
-	char name[64], want[LINE_MAX_BYTES], is[LINE_MAX_BYTES];
+	char name[64], want[LINE_MAX_BYTES], is[LINE_MAX_BYTES] = "";
 	int dir = folder_open(false), note;
 	int64_t changed;
 	ssize_t n = 0;

@@ -376,14 +376,16 @@ static void boot_restored(const struct instance_config *cfg)
 			      AZ_BOOT_PERF_MAP | AZ_BOOT_CPUS_GIVEN |
 			      AZ_BOOT_CHILD;
 	uint32_t inbox_head = BOOT->inbox_head, inbox_tail = BOOT->inbox_tail;
-	uint32_t want_cores = BOOT->want_cores, pid = BOOT->snap_pid;
+	uint32_t started = cfg->from->header.process.cores_started;
+	uint32_t pid = BOOT->snap_pid;
 	uint64_t mono = BOOT->snap_mono_ns;
 	size_t live = offsetof(struct az_boot, bell_seq);
 
 	memset((char *)BOOT + live, 0, offsetof(struct az_boot, inbox) - live);
 	BOOT->inbox_head = inbox_head;
 	BOOT->inbox_tail = inbox_tail;
-	BOOT->want_cores = want_cores;
+	BOOT->want_cores = started;
+	BOOT->ncores = cfg->ncores;
 	BOOT->snap_pid = pid;
 	BOOT->snap_mono_ns = mono;
 	BOOT->plat = cfg->plat;
@@ -396,7 +398,7 @@ static void boot_restored(const struct instance_config *cfg)
 	memcpy(BOOT->host_cpu, cfg->host_cpu, sizeof(BOOT->host_cpu));
 	(void)snprintf(BOOT->name, sizeof(BOOT->name), "%s", cfg->name);
 	boot_process_new();
-	for (uint32_t i = 0; i < want_cores; i++)
+	for (uint32_t i = 0; i < started; i++)
 		memset((char *)plat_core(i) + AZ_CORE_PLAT, 0, AZ_PAGE_SIZE);
 	stats_fill(cfg->mem_bytes, cfg->start_mono_ns);
 	STATS->enter_mono_ns = 0;

@@ -24,6 +24,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/error.h"
 #include "snapshot/write_private.h"
 
 #define STDIO 3 /* what a new owner has of its own */
@@ -304,7 +305,7 @@ static void memory_look(struct writer *w, uint32_t object, int fd)
 	in = open(path, O_RDONLY | O_CLOEXEC); /* it may be write-only */
 	if (in < 0) {
 		writer_say(w, "descriptor %d: its contents are not kept: %s",
-			   fd, strerror(errno));
+			   fd, error_text(errno));
 		return;
 	}
 	for (off_t at = 0; (uint64_t)at < size; at += AZ_PAGE_SIZE) {
@@ -340,6 +341,7 @@ static uint64_t timer_time(int fd, const char *key)
 	f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f))
 		if (strncmp(line, key, strlen(key)) == 0)
+			/* Linux wrote it. NOLINTNEXTLINE(cert-err34-c) */
 			(void)sscanf(line + strlen(key),
 				     ": (%" SCNu64 ", %" SCNu64 ")", &sec, &ns);
 	if (f)
@@ -373,6 +375,7 @@ static void epoll_look(struct writer *w, struct snap_fd *f, uint32_t index)
 		struct stat st;
 		int fd;
 
+		/* NOLINTNEXTLINE(cert-err34-c): as above */
 		if (sscanf(line,
 			   "tfd: %d events: %x data: %" SCNx64 " pos:%" SCNi64
 			   " ino:%" SCNx64,

@@ -199,7 +199,8 @@ static bool object_run_ok(const struct snap_tables *t, const struct snap_run *r)
 	if (!object_ok(t, r->object))
 		return false;
 	o = &t->object[r->object];
-	return o->kind == SNAP_MEMORY && r->addr < page_up(o->size) &&
+	return (o->kind == SNAP_MEMORY || !o->fixed) &&
+	       r->addr < page_up(o->size) &&
 	       r->len <= page_up(o->size) - r->addr;
 }
 

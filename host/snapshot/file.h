@@ -106,7 +106,7 @@ struct snap_run {
 };
 
 /* struct snap_object.kind */
-#define SNAP_PATH   1U /* a file that has a name, and is to be the same */
+#define SNAP_PATH   1U /* a file that has a name; runs: if that is gone */
 #define SNAP_MEMORY 2U /* without a name: runs have its contents */
 
 struct snap_object {

@@ -217,11 +217,24 @@ static int object_memory(const struct snapshot *s, uint32_t index)
 	return fd;
 }
 
+/* Are there contents of it, for when its file is gone? */
+static bool object_copied(const struct snapshot *s, uint32_t i)
+{
+	const struct snap_object *o = &s->t.object[i];
+
+	if (o->kind == SNAP_MEMORY ||
+	    access(snap_string(&s->t, o->path), F_OK) == 0)
+		return o->kind == SNAP_MEMORY;
+	for (uint32_t k = 0; k < s->t.header->count.runs; k++)
+		if (s->t.run[k].object == i)
+			return true;
+	return false;
+}
+
 static int *object_fds;
 
 int object_open(const struct snapshot *s, uint32_t i, const char **why)
 {
-	const struct snap_object *o = &s->t.object[i];
 	uint32_t n = s->t.header->count.objects;
 
 	if (!object_fds) {
@@ -231,9 +244,9 @@ int object_open(const struct snapshot *s, uint32_t i, const char **why)
 		memset(object_fds, 0xff, n * sizeof(int));
 	}
 	if (object_fds[i] < 0)
-		object_fds[i] =
-		    fd_above(o->kind == SNAP_PATH ? object_path(s, o, why)
-						  : object_memory(s, i));
+		object_fds[i] = fd_above(
+		    object_copied(s, i) ? object_memory(s, i)
+					: object_path(s, &s->t.object[i], why));
 	return object_fds[i];
 }
 

@@ -40,6 +40,7 @@
  * hole there, since a mapping more costs a restored instance more than that.
  */
 #define GAP_PAGES 64
+#define COPY_MAX  0x100000 /* bytes of a shared file, see vma_shared_file */
 
 #define PM_PRESENT (1ULL << 63) /* Documentation/admin-guide/mm/pagemap.rst */
 #define PM_SWAPPED (1ULL << 62)
@@ -197,6 +198,7 @@ static bool vma_head(const char *line, struct vma *v)
 {
 	int n = 0;
 
+	/* Linux wrote it. NOLINTNEXTLINE(cert-err34-c) */
 	if (sscanf(line,
 		   "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %x:%x %" SCNu64
 		   " %n",
@@ -337,6 +339,27 @@ static bool vma_named(const struct vma *v, struct stat *st)
 	       S_ISREG(st->st_mode) && st->st_ino == v->ino;
 }
 
+/* What is in a shared mapping, as contents of its object. */
+static void shared_pages(struct writer *w, const struct vma *v, uint32_t object)
+{
+	static char page[AZ_PAGE_SIZE];
+
+	for (uint64_t at = v->start; at < v->end; at += AZ_PAGE_SIZE) {
+		int err = data_write(w, (const void *)at, AZ_PAGE_SIZE, w->at);
+
+		/* What is not in the file is zero. */
+		if (err == -EFAULT)
+			continue;
+		must(w, err);
+		if (err || pread(w->fd, page, sizeof(page), (off_t)w->at) !=
+			       sizeof(page))
+			continue;
+		if (!is_zero(page))
+			object_write(w, object, v->offset + (at - v->start),
+				     page, sizeof(page));
+	}
+}
+
 /* Shared memory that only processes have, as from its first page on. */
 static void vma_shared_memory(struct writer *w, const struct vma *v,
 			      struct snap_range *r)
@@ -352,35 +375,33 @@ static void vma_shared_memory(struct writer *w, const struct vma *v,
 	o = object_at(w, r->object);
 	if (o->size < v->offset + (v->end - v->start))
 		o->size = v->offset + (v->end - v->start);
-	for (uint64_t at = v->start; at < v->end; at += AZ_PAGE_SIZE) {
-		static char page[AZ_PAGE_SIZE];
-		int err = data_write(w, (const void *)at, AZ_PAGE_SIZE, w->at);
+	shared_pages(w, v, r->object);
+}
 
-		/* What is not in the file is zero. */
-		if (err == -EFAULT)
-			continue;
-		must(w, err);
-		if (err || pread(w->fd, page, sizeof(page), (off_t)w->at) !=
-			       sizeof(page))
-			continue;
-		if (!is_zero(page))
-			object_write(w, r->object, v->offset + (at - v->start),
-				     page, sizeof(page));
-	}
+/*
+ * A file is not in the snapshot; but of a small one there is a copy, in case it
+ * is gone later: the JVM has its counters in one that it removes in the end.
+ */
+static void vma_shared_file(struct writer *w, const struct vma *v,
+			    const struct stat *st, struct snap_range *r)
+{
+	bool made;
+
+	r->kind = SNAP_SHARED;
+	r->object = object_find(w, st, SNAP_PATH, v->path, &made);
+	object_at(w, r->object)->writable |= v->perms[1] == 'w';
+	if (st->st_size <= COPY_MAX &&
+	    v->offset + (v->end - v->start) <= page_up((uint64_t)st->st_size))
+		shared_pages(w, v, r->object);
 }
 
 static void vma_shared(struct writer *w, const struct vma *v,
 		       struct snap_range *r)
 {
-	struct snap_object *o;
 	struct stat st;
-	bool made;
 
 	if (vma_named(v, &st)) {
-		r->kind = SNAP_SHARED;
-		r->object = object_find(w, &st, SNAP_PATH, v->path, &made);
-		o = object_at(w, r->object);
-		o->writable |= v->perms[1] == 'w';
+		vma_shared_file(w, v, &st, r);
 	} else if (v->path[0] == '/' && strncmp(v->path, "/memfd:", 7) != 0 &&
 		   strncmp(v->path, "/dev/zero", 9) != 0 &&
 		   strncmp(v->path, "/SYSV", 5) != 0 &&
@@ -465,6 +486,7 @@ static int vmas_read(const char *path, struct vma **out, size_t *n)
 			last = table_add(&t);
 			*last = v;
 		} else if (last &&
+			   /* NOLINTNEXTLINE(cert-err34-c): as above */
 			   (sscanf(line, "Anonymous: %" SCNu64, &kib) == 1 ||
 			    sscanf(line, "Swap: %" SCNu64, &kib) == 1)) {
 			last->own_kib += kib;

@@ -91,8 +91,8 @@ END
 	run "$AZALEA" run --from file <<<restored
 	echo "$output"
 	[ "$status" -eq 0 ]
-	[ "$(grep -c '^ok' <<<"$output")" -ge 36 ]
-	[ "$(grep -v '^ok' <<<"$output")" = done ]
+	[ "$(grep -c '^ok' <<<"$output")" -ge 37 ]
+	[ "$(grep -v '^ok' <<<"$output")" = "done" ]
 }
 
 @test "pico and kvm go on from each other's" {

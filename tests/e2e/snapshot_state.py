@@ -53,6 +53,10 @@ mapped_fd = os.open("mapped", os.O_RDWR | os.O_CREAT, 0o600)
 os.ftruncate(mapped_fd, 8192)
 mapped = mmap.mmap(mapped_fd, 8192)
 mapped[0:4] = b"file"
+with open("brief", "w+b") as f:
+    f.write(b"brief" + bytes(8187))
+    f.flush()
+    brief = mmap.mmap(f.fileno(), 8192)
 private = mmap.mmap(reader, 8192, flags=mmap.MAP_PRIVATE,
                     prot=mmap.PROT_READ | mmap.PROT_WRITE)
 private[1:4] = b"own"
@@ -149,6 +153,10 @@ check("shared memory", shared[5000:5006] == b"shared")
 mapped[100:103] = b"new"
 check("shared file", mapped[0:4] == b"file" and
       os.pread(mapped_fd, 3, 100) == b"new")
+check("shared file that is gone", brief[0:5] == b"brief" and
+      os.path.exists("brief") != restored)
+if not restored:
+    os.unlink("brief")
 check("private file", private[0:6] == b"0own45")
 check("sparse memory", all(sparse[i + 17] == i // (SPARSE // 64) + 1 and
                            sparse[i + 4096] == 0

@@ -51,7 +51,8 @@ static void check_memory(const struct snap_tables *t)
 
 		CHECK(r->at >= AZ_PAGE_SIZE && r->len && r->at + r->len <= end);
 		if (r->object != SNAP_NONE) {
-			CHECK(t->object[r->object].kind == SNAP_MEMORY);
+			CHECK(t->object[r->object].kind == SNAP_MEMORY ||
+			      !t->object[r->object].fixed);
 			CHECK(r->addr <
 			      t->object[r->object].size + AZ_PAGE_SIZE);
 			continue;
