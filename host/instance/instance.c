@@ -1119,12 +1119,12 @@ static int start_new(const struct instance_config *cfg, const sigset_t *blocked,
 static int start_restored(const struct instance_config *cfg, const char **what,
 			  const char **why)
 {
-	int *const keep[] = { &control_fd };
+	int *const keep[] = { &control_fd, &confine_log };
 	const struct az_image_header *header;
 	int err;
 
 	*what = "cannot move its descriptors";
-	err = snapshot_clear(cfg->from, keep, 1);
+	err = snapshot_clear(cfg->from, keep, 2);
 	if (err)
 		return err;
 	*what = "cannot map the unikernel";

@@ -29,7 +29,7 @@
 /* The log's answer is not interrupted by signals: Linux 5.19 and later. */
 #define WAIT_KILLABLE (1U << 5)
 
-static int log_fd = -1; /* denied_start's */
+int confine_log = -1;
 
 int confine_check(const struct policy *p, const char **what)
 {
@@ -72,8 +72,8 @@ int confine_prepare(struct policy *p, const char *const *keep,
 	if (p->npaths && !err && device)
 		err = paths_keep(p, device, POLICY_RW);
 	if (!err && p->log) {
-		log_fd = denied_start(p, what);
-		err = log_fd < 0 ? log_fd : 0;
+		confine_log = denied_start(p, what);
+		err = confine_log < 0 ? confine_log : 0;
 	}
 	if (!err && p->isolate)
 		err = isolate_enter(what);
@@ -133,7 +133,7 @@ static int filter_enter(const struct policy *p)
 	}
 	if (r < 0)
 		return -errno;
-	return p->log ? denied_hand(log_fd, (int)r) : 0;
+	return p->log ? denied_hand(confine_log, (int)r) : 0;
 }
 
 int confine_enter(const struct policy *p, const char **what)

@@ -24,6 +24,9 @@ int confine_check(const struct policy *p, const char **what);
 int confine_prepare(struct policy *p, const char *const *keep,
 		    const char *device, const char **what);
 
+/* Between the two, the log's descriptor, or -1: to be kept open. */
+extern int confine_log;
+
 /*
  * confine_enter - Landlock, and the filter of classes, for ever: after all set-up
  * that needs more, before sandbox_enter and the first further thread. 0, or

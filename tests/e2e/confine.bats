@@ -305,6 +305,19 @@ except OSError as e:
 	"$AZALEA" run --isolate sh -c 'sleep 9 & kill $! && wait $! || [ $? = 143 ]'
 }
 
+@test "what goes on from a snapshot has the policy that it is started with" {
+	needs_landlock
+	mkdir none
+	echo text >none/f
+	start sh -c 'until [ -e go ]; do sleep 0.1; done; cat none/f' >first
+	"$AZALEA" snapshot "$NAME" image
+	: >go
+	wait "$PID"
+	[ "$(cat first)" = text ]
+	denied "$EACCES" --from image --deny ./none --log-denied
+	says 'azalea: denied: files-read: openat("none/f"): EACCES, cat['
+}
+
 @test "without namespaces: 125, and why" {
 	needs_namespaces
 	run -- unshare --user --map-root-user sh -c \
