@@ -25,7 +25,7 @@ struct check_chunk {
 	[nr] = { #name, class, attrs, nargs, 0, { a0, a1, a2, a3, a4, a5 } },
 static const struct az_call_desc calls[AZ_NR_CALLS] = { AZ_CALLS(DESC_ENTRY) };
 
-long (*checked_remap)(const struct checked_call *c);
+long (*checked_by_plat)(const struct checked_call *c);
 
 struct check_env check_env = {
 	.exe_fd = -1,
@@ -233,7 +233,7 @@ static int check_arg(struct checked_call *c, const struct az_call_desc *d,
 	return 0;
 }
 
-static bool call_remaps(uint32_t nr)
+static uint32_t call_takes(uint32_t nr)
 {
 	switch (nr) {
 	case AZ_SYS_mmap:
@@ -242,9 +242,14 @@ static bool call_remaps(uint32_t nr)
 	case AZ_SYS_mremap:
 	case AZ_SYS_shmat:
 	case AZ_SYS_shmdt:
-		return true;
+		return CHECK_TAKES_MEMORY;
+	case AZ_SYS_close:
+	case AZ_SYS_close_range:
+	case AZ_SYS_dup2:
+	case AZ_SYS_dup3:
+		return CHECK_TAKES_FD;
 	default:
-		return false;
+		return 0;
 	}
 }
 
@@ -274,7 +279,7 @@ int check_call(const struct az_call *in, struct checked_call *out)
 		return -ENOSYS;
 	d = &calls[out->nr];
 	out->attrs = d->attrs;
-	out->remaps = call_remaps(out->nr);
+	out->takes = call_takes(out->nr);
 	err = check_class(out, d);
 	for (unsigned int i = 0; !err && i < d->nargs; i++)
 		err = check_arg(out, d, i);

@@ -39,7 +39,7 @@ struct checked_call {
 	uint32_t nr;
 	uint32_t flags; /* az_call.flags, as copied */
 	uint32_t attrs; /* AZ_ATTR_ of the table */
-	uint32_t remaps;
+	uint32_t takes; /* CHECK_TAKES_ */
 	uint64_t arg[6];
 
 	/* check.c's own */
@@ -92,15 +92,19 @@ static inline long checked_raw(const struct checked_call *c)
 }
 
 /*
- * A platform's own way to make calls that change what is mapped where the
- * program can see it (checked_call.remaps): it ends in checked_raw. NULL: none.
+ * A platform's own way to make calls that take something away: what is mapped
+ * where the program can see it, or a descriptor's number. It ends in
+ * checked_raw. NULL: none.
  */
-extern long (*checked_remap)(const struct checked_call *c);
+#define CHECK_TAKES_MEMORY 1U
+#define CHECK_TAKES_FD     2U
+extern long (*checked_by_plat)(const struct checked_call *c);
 
 /* checked_make - make the call: its result, or -errno. */
 static inline long checked_make(const struct checked_call *c)
 {
-	return c->remaps && checked_remap ? checked_remap(c) : checked_raw(c);
+	return c->takes && checked_by_plat ? checked_by_plat(c)
+					   : checked_raw(c);
 }
 
 /* check_desc - what the table says of a call, or NULL. */

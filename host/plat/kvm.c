@@ -14,6 +14,7 @@
 #include <linux/futex.h>
 #include <linux/kvm.h>
 #include <linux/membarrier.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,6 +51,8 @@
 #define PF_REPEATS 1000 /* of one fault, without getting on */
 
 static struct plat_instance *instance;
+/* Held while a descriptor is open that is to be hidden, but is not yet. */
+static pthread_mutex_t fds_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool the_end;
 static uint32_t nrunning; /* cores that use the machine, or are about to */
 
@@ -393,12 +396,21 @@ static void monitor_call(uint32_t i, uint32_t nr)
 	}
 }
 
-/* Calls that change what the guest sees: nobody looks meanwhile. */
-static long remap(const struct checked_call *c)
+/*
+ * Calls that change what the guest sees: nobody looks meanwhile; and that could
+ * have a vCPU's descriptor, before it is hidden.
+ */
+static long make_call(const struct checked_call *c)
 {
 	const uint64_t *a = c->arg;
 	long r;
 
+	if (c->takes & CHECK_TAKES_FD) {
+		pthread_mutex_lock(&fds_lock);
+		r = checked_raw(c);
+		pthread_mutex_unlock(&fds_lock);
+		return r;
+	}
 	kvm_pages_lock();
 	if (c->nr == AZ_SYS_shmat || c->nr == AZ_SYS_shmdt)
 		kvm_pages_clear(0, AZ_OWNER_BASE); /* of unknown length */
@@ -610,9 +622,11 @@ static int core_start(uint32_t i, const char **why)
 	if (__atomic_load_n(&the_end, __ATOMIC_SEQ_CST))
 		wait_for_end();
 	if (i) {
+		pthread_mutex_lock(&fds_lock);
 		err = kvm_vcpu_create(i, &fd);
 		if (!err)
 			err = instance->hide_fd(&fd);
+		pthread_mutex_unlock(&fds_lock);
 	} else {
 		fd = kvm_fds[KVM_NFDS - 1]; /* has been hidden */
 	}
@@ -645,6 +659,7 @@ static int kvm_create(struct plat_instance *p, const char **why)
 	instance = p;
 	the_end = false;
 	nrunning = 0;
+	pthread_mutex_init(&fds_lock, NULL);
 	err = kvm_vm_create(p, &xcr0, why);
 	if (err)
 		return err;
@@ -653,7 +668,7 @@ static int kvm_create(struct plat_instance *p, const char **why)
 	err = kvm_debug_create(p->debugged);
 	if (err)
 		return err;
-	checked_remap = remap;
+	checked_by_plat = make_call;
 	return apart_create(p, &threads);
 }
 
