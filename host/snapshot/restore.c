@@ -217,8 +217,7 @@ static int object_memory(const struct snapshot *s, uint32_t index)
 	return fd;
 }
 
-/* Are there contents of it, for when its file is gone? */
-static bool object_copied(const struct snapshot *s, uint32_t i)
+bool object_copied(const struct snapshot *s, uint32_t i)
 {
 	const struct snap_object *o = &s->t.object[i];
 

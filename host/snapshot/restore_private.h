@@ -9,6 +9,9 @@
 const char *restore_why(const char *fmt, ...)
     __attribute__((format(printf, 1, 2)));
 
+/* object_copied - the snapshot has its contents, and it has no file any more. */
+bool object_copied(const struct snapshot *s, uint32_t i);
+
 /*
  * object_open - a descriptor of an object, the same each time, or -errno, then
  * perhaps with *why. objects_close - of all.

@@ -411,7 +411,8 @@ static int fd_make(const struct snapshot *s, uint32_t i, const char **why)
 	}
 	switch (f->kind) {
 	case SNAP_FD_PATH:
-		fd = fd_path(s, f, why);
+		fd = object_copied(s, f->object) ? fd_memory(s, f, why)
+						 : fd_path(s, f, why);
 		break;
 	case SNAP_FD_MEMORY:
 		fd = fd_memory(s, f, why);
