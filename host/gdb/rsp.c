@@ -2,6 +2,7 @@
 /* rsp.c - packets of gdb's remote serial protocol. */
 #include "gdb/rsp.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define ESCAPE     '}'
@@ -192,6 +193,22 @@ void rsp_binary(struct rsp_writer *w, const void *bytes, size_t n)
 	}
 }
 
+void rsp_error(struct rsp_writer *w, int err)
+{
+	const uint8_t code = (uint8_t)abs(err);
+
+	rsp_text(w, "E");
+	rsp_hex(w, &code, 1);
+}
+
+void rsp_done(struct rsp_writer *w, int err)
+{
+	if (err)
+		rsp_error(w, err);
+	else
+		rsp_text(w, "OK");
+}
+
 const char *rsp_end(struct rsp_writer *w, size_t *len)
 {
 	uint8_t sum = 0;
@@ -233,6 +250,11 @@ bool rsp_parse(const char **p, uint64_t *out)
 	while (digit(**p) >= 0 && *p - start_at < 16)
 		*out = *out << 4 | (uint64_t)digit(*(*p)++);
 	return *p != start_at;
+}
+
+bool rsp_range(const char **p, uint64_t *addr, uint64_t *n)
+{
+	return rsp_parse(p, addr) && *(*p)++ == ',' && rsp_parse(p, n);
 }
 
 bool rsp_unhex(const char *text, void *bytes, size_t n)

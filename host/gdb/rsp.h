@@ -52,6 +52,11 @@ void rsp_unknown(struct rsp_writer *w, size_t n); /* 'x's */
 void rsp_binary(struct rsp_writer *w, const void *bytes,
 		size_t n); /* escaped */
 
+/* rsp_error, rsp_done - the answer to what failed (err may have either sign),
+ * or, if err is 0, was done. */
+void rsp_error(struct rsp_writer *w, int err);
+void rsp_done(struct rsp_writer *w, int err);
+
 /* rsp_end - append checksum; *len bytes at the result are to be sent. */
 const char *rsp_end(struct rsp_writer *w, size_t *len);
 
@@ -64,6 +69,9 @@ void rsp_part(struct rsp_writer *w, const char *doc, size_t size,
 
 /* rsp_parse - a hexadecimal number at *p, which moves on. False: none. */
 bool rsp_parse(const char **p, uint64_t *out);
+
+/* rsp_range - "addr,n", both hexadecimal. False: something else. */
+bool rsp_range(const char **p, uint64_t *addr, uint64_t *n);
 
 /* rsp_unhex - 2 * n digits to n bytes. False: other characters. */
 bool rsp_unhex(const char *text, void *bytes, size_t n);

@@ -20,16 +20,15 @@
 #include <unistd.h>
 
 #include "boot.h"
-#include "gdb/breaks.h"
+#include "gdb/access.h"
 #include "gdb/inferior.h"
 #include "gdb/rsp.h"
 #include "gdb/run.h"
 #include "gdb/signo.h"
 #include "gdb/watch.h"
+#include "gdb/xfer.h"
 
 #define PATH_ROOM 4096
-#define AUXV_ROOM 1024
-#define MEM_MAX   (RSP_MAX / 2 - 16)
 #define ALL       (~0U)
 
 static struct gdb_server cfg;
@@ -37,12 +36,10 @@ static struct rsp_reader reader;
 static struct rsp_writer reply;
 static int in = -1, out = -1; /* gdb, or -1 */
 static bool no_ack;
-static bool runs;         /* gdb waits for a stop */
-static bool done;         /* gdb or the instance has gone for good */
-static bool released;     /* gdb has let go of it, or killed it */
-static uint32_t selected; /* thread of g, p, ... */
-static struct stop last;  /* what gdb was told */
-static char *document;    /* of a qXfer under way */
+static bool runs;        /* gdb waits for a stop */
+static bool done;        /* gdb or the instance has gone for good */
+static bool released;    /* gdb has let go of it, or killed it */
+static struct stop last; /* what gdb was told */
 
 /* --- the connection --- */
 
@@ -85,34 +82,7 @@ static void say(const char *text)
 	rsp_text(&reply, text);
 }
 
-static void say_error(int err)
-{
-	char text[8];
-
-	(void)snprintf(text, sizeof(text), "E%02x", (unsigned)abs(err) & 0xff);
-	say(text);
-}
-
-static void say_done(int err)
-{
-	if (err)
-		say_error(err);
-	else
-		say("OK");
-}
-
 /* --- stops --- */
-
-static uint32_t some_thread(void)
-{
-	const struct gdb_thread *t;
-	uint32_t n;
-
-	if (inferior_thread(selected))
-		return selected;
-	t = inferior_threads(&n);
-	return n ? t[0].tid : 0;
-}
 
 static void say_exit(int status)
 {
@@ -170,198 +140,14 @@ static void stopped(const struct stop *s)
 	runs = false;
 	last = *s;
 	if (!last.tid)
-		last.tid = some_thread();
-	selected = last.tid;
+		last.tid = access_thread();
+	access_select(last.tid);
 	done |= s->kind == STOP_EXIT;
 	if (out < 0)
 		return;
 	rsp_begin(&reply);
 	say_stop(&last);
 	send_reply();
-}
-
-/* --- threads and registers --- */
-
-static const struct gdb_thread *selected_thread(void)
-{
-	return inferior_thread(some_thread());
-}
-
-static void read_all(void)
-{
-	const struct gdb_thread *t = selected_thread();
-	struct gdb_regs r;
-	int err = t ? run_get(t, &r) : -ESRCH;
-
-	if (err) {
-		say_error(err);
-		return;
-	}
-	for (unsigned int i = 0; i < regs_count(inferior_avx()); i++)
-		regs_put(&reply, &r, i);
-}
-
-static void write_all(const char *text)
-{
-	const struct gdb_thread *t = selected_thread();
-	struct gdb_regs r;
-	int err = t ? run_get(t, &r) : -ESRCH;
-
-	for (unsigned int i = 0; !err && i < regs_count(inferior_avx()); i++)
-		if (!regs_set(&r, i, &text))
-			err = -EINVAL;
-	say_done(err ? err : run_set(t, &r));
-}
-
-static void read_one(const char *text)
-{
-	const struct gdb_thread *t = selected_thread();
-	struct gdb_regs r;
-	uint64_t i;
-	int err = t ? run_get(t, &r) : -ESRCH;
-
-	if (!err && (!rsp_parse(&text, &i) || i >= regs_count(inferior_avx())))
-		err = -EINVAL;
-	if (err)
-		say_error(err);
-	else
-		regs_put(&reply, &r, (unsigned int)i);
-}
-
-static void write_one(const char *text)
-{
-	const struct gdb_thread *t = selected_thread();
-	struct gdb_regs r;
-	uint64_t i;
-	int err = t ? run_get(t, &r) : -ESRCH;
-
-	if (!err && (!rsp_parse(&text, &i) || *text++ != '=' ||
-		     i >= regs_count(inferior_avx()) ||
-		     !regs_set(&r, (unsigned int)i, &text)))
-		err = -EINVAL;
-	say_done(err ? err : run_set(t, &r));
-}
-
-/* Hg1f, Hc-1 */
-static void select_thread(const char *text)
-{
-	uint64_t tid;
-
-	if (*text == 'g') {
-		text++;
-		if (*text == '-' || !rsp_parse(&text, &tid))
-			tid = 0;
-		if (tid && !inferior_thread((uint32_t)tid)) {
-			say_error(ESRCH);
-			return;
-		}
-		if (tid)
-			selected = (uint32_t)tid;
-	}
-	say("OK");
-}
-
-static void list_threads(void)
-{
-	const struct gdb_thread *t;
-	uint32_t n;
-
-	t = inferior_threads(&n);
-	say("m");
-	for (uint32_t i = 0; i < n && i < RSP_MAX / 16; i++) {
-		if (i)
-			say(",");
-		rsp_number(&reply, t[i].tid);
-	}
-}
-
-static void thread_alive(const char *text)
-{
-	uint64_t tid;
-
-	say_done(rsp_parse(&text, &tid) && inferior_thread((uint32_t)tid)
-		     ? 0
-		     : ESRCH);
-}
-
-/* --- memory --- */
-
-static bool parse_range(const char **text, uint64_t *addr, uint64_t *n)
-{
-	return rsp_parse(text, addr) && *(*text)++ == ',' && rsp_parse(text, n);
-}
-
-/* As much as there is: gdb asks for what lies behind again. */
-static ssize_t read_some(uint64_t addr, uint8_t *buf, size_t n)
-{
-	ssize_t r = cfg.target->read(addr, buf, n);
-
-	if (r < 0) {
-		/* Up to the end of the page, then. */
-		size_t left = 4096 - addr % 4096;
-
-		r = cfg.target->read(addr, buf, n < left ? n : left);
-	}
-	if (r > 0)
-		breaks_hide(addr, buf, (size_t)r);
-	return r;
-}
-
-static void read_memory(const char *text)
-{
-	static uint8_t buf[MEM_MAX];
-	uint64_t addr, n;
-	ssize_t r = -EINVAL;
-
-	if (parse_range(&text, &addr, &n))
-		r = read_some(addr, buf, n < sizeof(buf) ? n : sizeof(buf));
-	if (r <= 0)
-		say_error(r ? (int)r : EFAULT);
-	else
-		rsp_hex(&reply, buf, (size_t)r);
-}
-
-static void write_memory(const char *text, bool binary)
-{
-	static uint8_t buf[RSP_MAX];
-	uint64_t addr, n;
-	size_t left;
-	bool good;
-	ssize_t r;
-
-	good = parse_range(&text, &addr, &n) && *text++ == ':';
-	left = good ? reader.len - (size_t)(text - reader.data) : 0;
-	if (!good || n > sizeof(buf) || left != (binary ? n : 2 * n) ||
-	    (!binary && !rsp_unhex(text, buf, n))) {
-		say_error(EINVAL);
-		return;
-	}
-	if (binary)
-		memcpy(buf, text, n);
-	breaks_written(addr, buf, n);
-	r = n ? cfg.target->write(addr, buf, n) : 0;
-	say_done(r == (ssize_t)n ? 0 : EFAULT);
-}
-
-/* Z0,addr,kind; also the address's length for watchpoints */
-static void breakpoint(const char *text, bool set)
-{
-	char type = *text++;
-	uint64_t addr, len;
-	int err = 0;
-
-	if (*text++ != ',' || !parse_range(&text, &addr, &len)) {
-		say_error(EINVAL);
-		return;
-	}
-	if (type == '0' && set)
-		err = breaks_add(addr, BREAK_GDB);
-	else if (type == '0')
-		breaks_drop(addr, BREAK_GDB);
-	else
-		err = watch_change(cfg.target, type, addr, len, set);
-	if (err != -EOPNOTSUPP) /* to that one says nothing */
-		say_done(err);
 }
 
 /* --- running --- */
@@ -407,7 +193,7 @@ static void vcont(const char *text)
 
 	while (*text) {
 		if (!parse_action(&text, &a)) {
-			say_error(EINVAL);
+			rsp_error(&reply, EINVAL);
 			send_reply();
 			return;
 		}
@@ -416,7 +202,7 @@ static void vcont(const char *text)
 		else if (!how.only)
 			how.only = a.tid;
 		if (a.what == 's' && !how.step)
-			how.step = a.tid == ALL ? some_thread() : a.tid;
+			how.step = a.tid == ALL ? access_thread() : a.tid;
 		if (a.sig)
 			how.sig = a.sig;
 	}
@@ -440,103 +226,6 @@ static void pass_signals(const char *text)
 	}
 	run_pass(set);
 	say("OK");
-}
-
-/* --- documents --- */
-
-static char *threads_document(void)
-{
-	static const char *const states[] = { "running",   "ready",
-					      "waiting",   "ending",
-					      "in a call", "in a call" };
-	const struct gdb_thread *t;
-	char *text = NULL;
-	uint32_t n;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-
-	if (!f)
-		return NULL;
-	t = inferior_threads(&n);
-	(void)fputs("<threads>", f);
-	for (uint32_t i = 0; i < n; i++) {
-		(void)fprintf(f, "<thread id=\"%x\"", t[i].tid);
-		if (t[i].core >= 0)
-			(void)fprintf(f, " core=\"%d\"", t[i].core);
-		if (t[i].name[0] && !strpbrk(t[i].name, "<&\""))
-			(void)fprintf(f, " name=\"%s\"", t[i].name);
-		(void)fprintf(f, ">%s</thread>",
-			      !t[i].addr       ? "idle"
-			      : t[i].state < 6 ? states[t[i].state]
-					       : "");
-	}
-	(void)fputs("</threads>", f);
-	return fclose(f) ? NULL : text;
-}
-
-/* Text documents are made anew when gdb begins to read them. */
-static void transfer_text(char *(*make)(void), uint64_t offset, uint64_t n)
-{
-	if (!offset || !document) {
-		free(document);
-		document = make();
-	}
-	if (document)
-		rsp_part(&reply, document, strlen(document), offset, n);
-	else
-		say_error(ENOMEM);
-}
-
-static char *libraries_document(void)
-{
-	return inferior_libraries(cfg.target, cfg.image);
-}
-
-static void transfer(const char *object, const char *annex, uint64_t offset,
-		     uint64_t n)
-{
-	char bytes[PATH_ROOM];
-	const char *xml = regs_description(inferior_avx());
-
-	if (!strcmp(object, "features") && !strcmp(annex, "target.xml"))
-		rsp_part(&reply, xml, strlen(xml), offset, n);
-	else if (!strcmp(object, "auxv"))
-		rsp_part(&reply, bytes, inferior_auxv(bytes, AUXV_ROOM), offset,
-			 n);
-	else if (!strcmp(object, "exec-file") &&
-		 inferior_path(bytes, sizeof(bytes)))
-		rsp_part(&reply, bytes, strlen(bytes), offset, n);
-	else if (!strcmp(object, "threads"))
-		transfer_text(threads_document, offset, n);
-	else if (!strcmp(object, "libraries-svr4"))
-		transfer_text(libraries_document, offset, n);
-	else if (!strcmp(object, "siginfo") && run_siginfo(bytes))
-		rsp_part(&reply, bytes, 128, offset, n);
-	else
-		say("E00");
-}
-
-/* OBJECT:read:ANNEX:OFFSET,LENGTH */
-static void qxfer(char *text)
-{
-	char *read = strchr(text, ':'), *annex, *range;
-	uint64_t offset, n;
-	const char *p;
-
-	if (!read || strncmp(read, ":read:", 6) != 0) {
-		say_error(EINVAL);
-		return;
-	}
-	*read = '\0';
-	annex = read + 6;
-	range = strrchr(annex, ':');
-	p = range ? range + 1 : annex;
-	if (!range || !parse_range(&p, &offset, &n)) {
-		say_error(EINVAL);
-		return;
-	}
-	*range = '\0';
-	transfer(text, annex, offset, n);
 }
 
 /* --- packets --- */
@@ -566,16 +255,16 @@ static void query(const char *text)
 	if (begins(&text, "qSupported")) {
 		supported();
 	} else if (begins(&text, "qXfer:")) {
-		qxfer(reader.data + (text - reader.data));
+		xfer_packet(&reply, reader.data + (text - reader.data));
 	} else if (begins(&text, "qfThreadInfo")) {
-		list_threads();
+		access_threads(&reply);
 	} else if (begins(&text, "qsThreadInfo")) {
 		say("l");
 	} else if (begins(&text, "qAttached")) {
 		say(cfg.fresh ? "0" : "1");
 	} else if (!strcmp(text, "qC")) {
 		say("QC");
-		rsp_number(&reply, some_thread());
+		rsp_number(&reply, access_thread());
 	} else if (begins(&text, "QPassSignals:")) {
 		pass_signals(text);
 	} else if (!strcmp(text, "QStartNoAckMode")) {
@@ -627,40 +316,13 @@ static void v_packet(const char *text)
 
 static void packet(const char *text)
 {
-	if (text[0] && strchr("qQ", text[0]))
-		query(text);
 	switch (*text) {
+	case 'q':
+	case 'Q':
+		query(text);
+		break;
 	case '?':
 		say_stop(&last);
-		break;
-	case 'g':
-		read_all();
-		break;
-	case 'G':
-		write_all(text + 1);
-		break;
-	case 'p':
-		read_one(text + 1);
-		break;
-	case 'P':
-		write_one(text + 1);
-		break;
-	case 'm':
-		read_memory(text + 1);
-		break;
-	case 'M':
-	case 'X':
-		write_memory(text + 1, *text == 'X');
-		break;
-	case 'Z':
-	case 'z':
-		breakpoint(text + 1, *text == 'Z');
-		break;
-	case 'H':
-		select_thread(text + 1);
-		break;
-	case 'T':
-		thread_alive(text + 1);
 		break;
 	case 'D':
 		leave(false);
@@ -670,7 +332,8 @@ static void packet(const char *text)
 		v_packet(text);
 		break;
 	default:
-		break; /* an empty reply: not known */
+		access_packet(&reply, text, reader.len);
+		break;
 	}
 }
 
@@ -754,8 +417,8 @@ static void on_call(void)
 	runs = false;
 	last = s;
 	if (!last.tid)
-		last.tid = some_thread();
-	selected = last.tid;
+		last.tid = access_thread();
+	access_select(last.tid);
 }
 
 /* gdb has gone, and has not let go of the program: that goes on. */
@@ -820,7 +483,9 @@ int gdb_serve(const struct gdb_server *s)
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* Ctrl-C is gdb's, which says so by the protocol. */
 	(void)signal(SIGINT, SIG_IGN);
-	selected = (uint32_t)s->pid;
+	access_init(s->target);
+	access_select((uint32_t)s->pid);
+	xfer_init(s->target, s->image);
 	err = run_init(s->target, s->header, s->fresh);
 	if (err)
 		return err;
@@ -828,7 +493,7 @@ int gdb_serve(const struct gdb_server *s)
 		await_begin();
 	} else {
 		run_stop(&last);
-		last.tid = some_thread();
+		last.tid = access_thread();
 		leave_text(true);
 	}
 	in = s->in;

@@ -10,7 +10,7 @@
  */
 /* links: host/gdb/run.c host/gdb/breaks.c host/gdb/watch.c host/gdb/rsp.c */
 /* links: host/gdb/inferior.c host/gdb/libraries.c host/gdb/regs.c */
-/* links: host/gdb/signo.c */
+/* links: host/gdb/signo.c host/gdb/access.c host/gdb/xfer.c */
 /* cflags: -idirafter kernel */
 #include <fcntl.h>
 #include <stdint.h>
@@ -155,7 +155,7 @@ static void begin(void)
 					    .all = 64,
 					    .tid = 8 };
 	run_stop(&last);
-	last.tid = some_thread();
+	last.tid = access_thread();
 }
 
 /* gdb waits for a stop: have one, or Ctrl-C. */
@@ -215,6 +215,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 					   .image = "/azalea.elf",
 					   .fresh = true };
 		out = in = open("/dev/null", O_RDWR);
+		access_init(&fake);
+		xfer_init(&fake, cfg.image);
 		CHECK(!run_init(&fake, 0, true));
 		CHECK(inferior_init(&fake, MEMORY) == -ENOEXEC);
 	}
@@ -225,7 +227,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	begin();
 	say_stream((const char *)data + half, len - half);
 	breaks_drop_all(~0U);
-	free(document);
-	document = NULL;
+	xfer_init(&fake, cfg.image);
 	return 0;
 }
