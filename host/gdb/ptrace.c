@@ -16,30 +16,25 @@
  * A child of fork gets its text back without breakpoints. A child of vfork
  * runs in this memory, so there are none until it has gone.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "boot.h"
 #include "gdb/breaks.h"
+#include "gdb/proc.h"
+#include "gdb/ptregs.h"
+#include "gdb/slip.h"
 #include "gdb/target.h"
 #include "monitor.h"
-#include "plat/kvm_debug.h"
 
-#define NT_XSTATE   0x202 /* <elf.h>: NT_X86_XSTATE */
-#define XSTATE_ROOM 16384
 /* siginfo of SIGTRAP, <asm-generic/siginfo.h>; int3 has SI_KERNEL */
 #define CODE_BREAK 0x80
 #define CODE_STEP  2
@@ -66,7 +61,7 @@ struct traced {
 static struct traced cores[AZ_MAX_CORES];
 static uint32_t ncores; /* entries that may be in use */
 static pid_t owner;
-static int mem_fd = -1, signal_fd = -1;
+static int signal_fd = -1;
 static bool core0_awaited; /* its start is to be told */
 static bool apart;         /* kvm */
 static bool held;          /* cores that come up are not to run */
@@ -77,46 +72,6 @@ static uint64_t watch_addr[4], watch_dr7;
 static long trace(int what, pid_t tid, unsigned long addr, void *data)
 {
 	return syscall(SYS_ptrace, what, tid, addr, data);
-}
-
-/* --- memory --- */
-
-static ssize_t pt_read(uint64_t addr, void *buf, size_t n)
-{
-	ssize_t r = pread(mem_fd, buf, n, (off_t)addr);
-
-	return r < 0 ? -errno : r;
-}
-
-static ssize_t pt_write(uint64_t addr, const void *buf, size_t n)
-{
-	ssize_t r = pwrite(mem_fd, buf, n, (off_t)addr);
-
-	return r < 0 ? -errno : r;
-}
-
-static int mem_open(pid_t pid)
-{
-	char path[32];
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/mem", pid);
-	return open(path, O_RDWR | O_CLOEXEC);
-}
-
-static void poke(void *fd, uint64_t addr, uint8_t byte)
-{
-	/* What the child has unmapped meanwhile needs nothing. */
-	if (pwrite(*(int *)fd, &byte, 1, (off_t)addr) < 0)
-		return;
-}
-
-/* Of the owner's? The unikernel could name another's. */
-static bool is_thread(pid_t tid)
-{
-	char path[64];
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d", owner, tid);
-	return access(path, F_OK) == 0;
 }
 
 /* --- cores --- */
@@ -140,8 +95,8 @@ static struct traced *core_named(pid_t tid)
 	for (uint32_t i = 0; i < AZ_MAX_CORES; i++) {
 		struct az_core az;
 
-		if (pt_read(AZ_CORE_BASE + i * AZ_CORE_STRIDE, &az,
-			    sizeof(az)) != (ssize_t)sizeof(az))
+		if (proc_read(AZ_CORE_BASE + i * AZ_CORE_STRIDE, &az,
+			      sizeof(az)) != (ssize_t)sizeof(az))
 			return NULL;
 		if (az.started && az.host_tid == (uint32_t)tid) {
 			if (i >= ncores)
@@ -165,36 +120,11 @@ static void post(struct traced *c, enum gdb_event_kind kind, uint32_t dr6)
 	    (struct gdb_event){ .kind = kind, .core = index_of(c), .dr6 = dr6 };
 }
 
-/* --- slips --- */
-
-#define SLIP(c, field)                             \
-	(KVM_SLIPS + index_of(c) * KVM_SLIP_SIZE + \
-	 offsetof(struct kvm_slip, field))
-
-static void slip_put32(uint64_t at, uint32_t v)
-{
-	(void)pt_write(at, &v, sizeof(v));
-}
-
-static uint32_t slip_get32(uint64_t at)
-{
-	uint32_t v;
-
-	return pt_read(at, &v, sizeof(v)) == sizeof(v) ? v : 0;
-}
-
-static void slip_watch(const struct traced *c)
-{
-	(void)pt_write(SLIP(c, dr), watch_addr, sizeof(watch_addr));
-	(void)pt_write(SLIP(c, dr7), &watch_dr7, sizeof(watch_dr7));
-	slip_put32(SLIP(c, new_watch), 1);
-}
-
 static void watch_load(struct traced *c)
 {
 	c->watch_stale = false;
 	if (apart) {
-		slip_watch(c);
+		slip_watch(index_of(c), watch_addr, watch_dr7);
 		return;
 	}
 	(void)trace(PTRACE_POKEUSER, c->tid,
@@ -222,8 +152,8 @@ static void go_apart(struct traced *c)
 {
 	if (c->watch_stale)
 		watch_load(c);
-	slip_put32(SLIP(c, hold), !c->wanted);
-	slip_put32(SLIP(c, step), c->stepping);
+	slip_put(SLIP(index_of(c), hold), !c->wanted);
+	slip_put(SLIP(index_of(c), step), c->stepping);
 	c->running = true;
 	(void)trace(PTRACE_CONT, c->tid, 0, NULL);
 }
@@ -324,9 +254,9 @@ static bool on_core_signal(struct traced *c, int sig)
 static void on_vfork(int event)
 {
 	if (event == PTRACE_EVENT_VFORK)
-		breaks_each(poke, &mem_fd, false);
+		proc_breaks(false);
 	else if (event == PTRACE_EVENT_VFORK_DONE)
-		breaks_each(poke, &mem_fd, true);
+		proc_breaks(true);
 }
 
 /* Is there a SIGTRAP that the thread has not taken yet? */
@@ -371,15 +301,12 @@ static void on_core_stop(struct traced *c, int status)
 
 static void on_slip_break(struct traced *c)
 {
-	uint64_t rip;
+	uint32_t i = index_of(c);
 
-	if (pt_read(SLIP(c, frame.rip), &rip, sizeof(rip)) != sizeof(rip))
-		return;
-	if (!breaks_at(--rip))
+	if (!breaks_at(slip_rip(i) - 1))
 		return; /* the program's own */
-	slip_put32(SLIP(c, ours), 1);
-	(void)pt_write(SLIP(c, frame.rip), &rip, sizeof(rip));
-	slip_put32(SLIP(c, changed), 1);
+	slip_put(SLIP(i, ours), 1);
+	slip_back(i);
 	post(c, GDB_BREAK, 0);
 }
 
@@ -388,7 +315,7 @@ static void on_slip(struct traced *c)
 	bool pass = false;
 
 	c->running = false;
-	switch (slip_get32(SLIP(c, why))) {
+	switch (slip_get(SLIP(index_of(c), why))) {
 	case KVM_SLIP_BEGIN:
 		if (!core0_awaited || c != cores)
 			break;
@@ -403,7 +330,7 @@ static void on_slip(struct traced *c)
 		post(c, GDB_STEP, 0);
 		break;
 	case KVM_SLIP_WATCH:
-		post(c, GDB_HW, slip_get32(SLIP(c, dr6)));
+		post(c, GDB_HW, slip_get(SLIP(index_of(c), dr6)));
 		break;
 	case KVM_SLIP_DIVERT:
 		post(c, GDB_DIVERT, 0);
@@ -467,8 +394,7 @@ static void on_exec(void)
 {
 	memset(cores, 0, sizeof(cores));
 	ncores = 0;
-	close(mem_fd);
-	mem_fd = mem_open(owner);
+	(void)proc_open(owner);
 	core0_awaited = true;
 	watch_dr7 = 0;
 	end = (struct gdb_event){ .kind = GDB_EXEC };
@@ -480,21 +406,16 @@ static void on_exec(void)
 static void on_newcomer(pid_t tid, int status)
 {
 	struct traced *c = NULL;
-	int fd;
 
-	if (is_thread(tid)) {
+	if (proc_thread(tid)) {
 		if (apart) {
 			on_thread_stop(tid, status);
 			return;
 		}
 		c = core_named(tid);
 	} else {
-		fd = mem_open(tid);
-		if (fd >= 0) {
-			/* One by vfork: they are away already. */
-			breaks_each(poke, &fd, false);
-			close(fd);
-		}
+		/* Of one by vfork they are away already. */
+		proc_breaks_out_of(tid);
 	}
 	if (!c) {
 		(void)trace(PTRACE_DETACH, tid, 0, NULL);
@@ -592,7 +513,7 @@ static void pt_stop(void)
 			(void)trace(PTRACE_INTERRUPT, c->tid, 0, NULL);
 			continue;
 		}
-		slip_put32(SLIP(c, hold), 1);
+		slip_put(SLIP(index_of(c), hold), 1);
 		(void)syscall(SYS_tgkill, owner, c->tid, AZ_SIG_KICK);
 	}
 	while (one_runs() && !has_end)
@@ -605,126 +526,23 @@ static void pt_release(void)
 	held = false;
 }
 
-/* --- registers --- */
-
-static void regs_from(struct gdb_regs *r, const struct user_regs_struct *u)
-{
-	r->rax = u->rax, r->rbx = u->rbx, r->rcx = u->rcx, r->rdx = u->rdx;
-	r->rsi = u->rsi, r->rdi = u->rdi, r->rbp = u->rbp, r->rsp = u->rsp;
-	r->r8 = u->r8, r->r9 = u->r9, r->r10 = u->r10, r->r11 = u->r11;
-	r->r12 = u->r12, r->r13 = u->r13, r->r14 = u->r14, r->r15 = u->r15;
-	r->rip = u->rip;
-	r->eflags = (uint32_t)u->eflags;
-	r->cs = (uint32_t)u->cs, r->ss = (uint32_t)u->ss;
-	r->ds = (uint32_t)u->ds, r->es = (uint32_t)u->es;
-	r->fs = (uint32_t)u->fs, r->gs = (uint32_t)u->gs;
-	r->orig_rax = u->orig_rax;
-	r->fs_base = u->fs_base;
-	r->gs_base = u->gs_base;
-}
-
-static void regs_to(struct user_regs_struct *u, const struct gdb_regs *r)
-{
-	u->rax = r->rax, u->rbx = r->rbx, u->rcx = r->rcx, u->rdx = r->rdx;
-	u->rsi = r->rsi, u->rdi = r->rdi, u->rbp = r->rbp, u->rsp = r->rsp;
-	u->r8 = r->r8, u->r9 = r->r9, u->r10 = r->r10, u->r11 = r->r11;
-	u->r12 = r->r12, u->r13 = r->r13, u->r14 = r->r14, u->r15 = r->r15;
-	u->rip = r->rip;
-	u->eflags = r->eflags;
-	u->orig_rax = r->orig_rax;
-	u->fs_base = r->fs_base;
-	u->gs_base = r->gs_base;
-}
-
-/* All of the image, as it has to be given back as a whole. */
-static size_t xstate_get(pid_t tid, uint8_t *image)
-{
-	struct iovec iov = { image, XSTATE_ROOM };
-
-	memset(image, 0, XSTATE_ROOM);
-	if (trace(PTRACE_GETREGSET, tid, NT_XSTATE, &iov))
-		return 0;
-	return iov.iov_len;
-}
-
-static int slip_get(uint32_t i, struct gdb_regs *r)
-{
-	static struct kvm_slip s;
-	const struct az_frame *f = &s.frame;
-
-	if (!pt_up(i) || pt_read(KVM_SLIPS + i * KVM_SLIP_SIZE, &s,
-				 sizeof(s)) != (ssize_t)sizeof(s))
-		return -ESRCH;
-	regs_frame(r, f);
-	r->fs_base = s.fs_base;
-	r->gs_base = s.gs_base;
-	memcpy(r->xsave, s.xsave, REGS_XSAVE);
-	r->known = REGS_ALL;
-	return 0;
-}
-
-static int slip_set(uint32_t i, const struct gdb_regs *r)
-{
-	static struct kvm_slip s;
-	uint64_t at = KVM_SLIPS + i * KVM_SLIP_SIZE;
-
-	if (!pt_up(i) || pt_read(at, &s, sizeof(s)) != (ssize_t)sizeof(s))
-		return -ESRCH;
-	regs_to_frame(&s.frame, r);
-	s.fs_base = r->fs_base;
-	s.gs_base = r->gs_base;
-	memcpy(s.xsave, r->xsave, REGS_XSAVE);
-	s.changed = 1;
-	return pt_write(at, &s, sizeof(s)) == (ssize_t)sizeof(s) ? 0 : -EFAULT;
-}
-
 static int pt_get(uint32_t i, struct gdb_regs *r)
 {
-	static uint8_t image[XSTATE_ROOM];
-	struct user_regs_struct u;
-	size_t n;
-
-	memset(r, 0, sizeof(*r));
-	if (apart)
-		return slip_get(i, r);
-	if (!pt_up(i) || trace(PTRACE_GETREGS, cores[i].tid, 0, &u))
+	if (!pt_up(i))
 		return -ESRCH;
-	regs_from(r, &u);
-	r->known = REGS_KEPT | REGS_GENERAL | REGS_BASES;
-	n = xstate_get(cores[i].tid, image);
-	if (!n)
-		return 0;
-	memcpy(r->xsave, image, n < REGS_XSAVE ? n : REGS_XSAVE);
-	r->known |= REGS_X87 | REGS_SSE | (n >= REGS_XSAVE ? REGS_AVX : 0);
-	return 0;
+	return apart ? slip_regs(i, r) : ptregs_get(cores[i].tid, r);
 }
 
 static int pt_set(uint32_t i, const struct gdb_regs *r)
 {
-	static uint8_t image[XSTATE_ROOM];
-	struct user_regs_struct u;
-	struct iovec iov = { image, 0 };
-
-	if (apart)
-		return slip_set(i, r);
-	if (!pt_up(i) || trace(PTRACE_GETREGS, cores[i].tid, 0, &u))
+	if (!pt_up(i))
 		return -ESRCH;
-	regs_to(&u, r);
-	if (trace(PTRACE_SETREGS, cores[i].tid, 0, &u))
-		return -errno;
-	iov.iov_len = xstate_get(cores[i].tid, image);
-	if (iov.iov_len < REGS_XSAVE)
-		return 0;
-	memcpy(image, r->xsave, REGS_XSAVE);
-	if (trace(PTRACE_SETREGSET, cores[i].tid, NT_XSTATE, &iov))
-		return -errno;
-	return 0;
+	return apart ? slip_set_regs(i, r) : ptregs_set(cores[i].tid, r);
 }
 
 static int pt_watch(const uint64_t addr[4], uint64_t dr7)
 {
-	if (apart &&
-	    slip_get32(KVM_SLIPS + offsetof(struct kvm_slip, no_watch)))
+	if (apart && slip_get(SLIP(0, no_watch)))
 		return -EOPNOTSUPP;
 	memcpy(watch_addr, addr, sizeof(watch_addr));
 	watch_dr7 = dr7;
@@ -743,7 +561,7 @@ static void pt_kill(int sig)
 /* They go on by themselves when their tracer has ended. */
 static void detach_apart(void)
 {
-	slip_put32(KVM_SLIPS + offsetof(struct kvm_slip, attached), 0);
+	slip_put(SLIP(0, attached), 0);
 	for (uint32_t i = 0; i < ncores; i++)
 		if (cores[i].tid && !cores[i].running) {
 			cores[i].stepping = false;
@@ -789,8 +607,8 @@ static const struct gdb_target ptrace_target = {
 	.get = pt_get,
 	.set = pt_set,
 	.watch = pt_watch,
-	.read = pt_read,
-	.write = pt_write,
+	.read = proc_read,
+	.write = proc_write,
 	.kill = pt_kill,
 	.detach = pt_detach,
 };
@@ -802,27 +620,19 @@ static int seize(pid_t tid)
 	return 0;
 }
 
+static void seize_one(pid_t tid)
+{
+	(void)seize(tid);
+}
+
 /* All threads: those that are cores tell when they are wanted. */
 static int seize_all(void)
 {
-	char path[32];
-	struct dirent *d;
-	DIR *dir;
+	int err = proc_threads(seize_one);
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/task", owner);
-	dir = opendir(path);
-	if (!dir)
-		return -errno;
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has dir */
-	while ((d = readdir(dir)) != NULL) {
-		pid_t tid = (pid_t)strtol(d->d_name, NULL, 10);
-
-		if (tid > 0 && tid != owner)
-			(void)seize(tid);
-	}
-	closedir(dir);
-	slip_put32(KVM_SLIPS + offsetof(struct kvm_slip, attached), 1);
-	return 0;
+	if (!err)
+		slip_put(SLIP(0, attached), 1);
+	return err;
 }
 
 /* The cores there are; the main thread starts none meanwhile. */
@@ -831,10 +641,10 @@ static int seize_cores(void)
 	for (uint32_t i = 0; i < AZ_MAX_CORES; i++) {
 		struct az_core az;
 
-		if (pt_read(AZ_CORE_BASE + i * AZ_CORE_STRIDE, &az,
-			    sizeof(az)) != (ssize_t)sizeof(az))
+		if (proc_read(AZ_CORE_BASE + i * AZ_CORE_STRIDE, &az,
+			      sizeof(az)) != (ssize_t)sizeof(az))
 			break;
-		if (!az.started || !is_thread((pid_t)az.host_tid) ||
+		if (!az.started || !proc_thread((pid_t)az.host_tid) ||
 		    (!apart && seize((pid_t)az.host_tid)))
 			continue;
 		ncores = i + 1;
@@ -854,9 +664,9 @@ int ptrace_attach(pid_t pid, uint32_t plat, bool fresh,
 	sigaddset(&set, SIGCHLD);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	mem_fd = mem_open(pid);
-	if (signal_fd < 0 || mem_fd < 0)
-		return -errno;
+	err = proc_open(pid);
+	if (signal_fd < 0 || err)
+		return err ? err : -errno;
 	owner = pid;
 	apart = plat != AZ_PLAT_PICO;
 	err = seize(pid);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "gdb/breaks.h"
+#include "gdb/watch.h"
 
 /* A step that the thread cannot make by itself: it will come by at. */
 struct temp {
@@ -232,6 +233,7 @@ static void on_started(void)
 static void on_exec(void)
 {
 	breaks_init(target);
+	watch_clear(target);
 	memset(&temp, 0, sizeof(temp));
 	memset(&hooked, 0, sizeof(hooked));
 	step_tid = 0;
@@ -429,11 +431,9 @@ void run_stop(struct stop *s)
 
 void run_leave(void)
 {
-	static const uint64_t none[4];
-
 	breaks_drop_all(BREAK_GDB | BREAK_SIGNAL | BREAK_TEMP);
 	temp.at = 0;
-	(void)target->watch(none, 0);
+	watch_clear(target);
 	hook_leave(hooked.sig);
 	step_tid = 0;
 	all_run = true;
@@ -442,10 +442,8 @@ void run_leave(void)
 
 void run_detach(void)
 {
-	static const uint64_t none[4];
-
 	breaks_drop_all(~0U);
-	(void)target->watch(none, 0);
+	watch_clear(target);
 	hook_leave(hooked.sig);
 	target->detach();
 }

@@ -4,6 +4,7 @@
 #include "gdb/watch.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define SLOTS 4
 
@@ -72,6 +73,12 @@ int watch_change(const struct gdb_target *t, char type, uint64_t addr,
 	if (err)
 		s->type = 0;
 	return err == -EOPNOTSUPP ? -ENODEV : err;
+}
+
+void watch_clear(const struct gdb_target *t)
+{
+	memset(slots, 0, sizeof(slots));
+	(void)load(t);
 }
 
 void watch_say(struct rsp_writer *w, uint32_t matched)

@@ -18,6 +18,9 @@
 int watch_change(const struct gdb_target *t, char type, uint64_t addr,
 		 uint64_t len, bool set);
 
+/* watch_clear - drop all of them. */
+void watch_clear(const struct gdb_target *t);
+
 /* watch_say - which of them matched: bits of DR6. */
 void watch_say(struct rsp_writer *w, uint32_t matched);
 
