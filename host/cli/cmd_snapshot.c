@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -66,18 +65,22 @@ static int output_name(struct output *o)
 
 static int output_open(struct output *o)
 {
-	char copy[PATH_MAX];
+	const char *slash = strrchr(o->path, '/');
+	char folder[PATH_MAX];
 	struct stat st;
 	int err;
 
 	o->other[0] = '\0';
-	if (snprintf(copy, sizeof(copy), "%s", o->path) >= (int)sizeof(copy))
+	/* With the slash, so that of the root something is left. */
+	if (snprintf(folder, sizeof(folder), "%.*s",
+		     slash ? (int)(slash - o->path) + 1 : 1,
+		     slash ? o->path : ".") >= (int)sizeof(folder))
 		return output_fail(o, ENAMETOOLONG);
 	if (stat(o->path, &st) == 0 && !S_ISREG(st.st_mode))
 		return error_fail(EXIT_AZALEA,
 				  "%s: not a regular file: name another",
 				  o->path);
-	o->fd = open(dirname(copy), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	o->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (o->fd >= 0)
 		return 0;
 	if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT)

@@ -211,6 +211,17 @@ static bool vma_head(const char *line, struct vma *v)
 	return true;
 }
 
+/* A line of smaps: pages that are the process's own, in memory or elsewhere. */
+static bool vma_own(const char *line, uint64_t *kib)
+{
+	bool own = strncmp(line, "Anonymous:", 10) == 0;
+
+	if (!own && strncmp(line, "Swap:", 5) != 0)
+		return false;
+	*kib = strtoull(line + (own ? 10 : 5), NULL, 10);
+	return true;
+}
+
 static uint32_t vma_prot(const struct vma *v)
 {
 	return (v->perms[0] == 'r' ? PROT_READ : 0) |
@@ -485,10 +496,7 @@ static int vmas_read(const char *path, struct vma **out, size_t *n)
 				break;
 			last = table_add(&t);
 			*last = v;
-		} else if (last &&
-			   /* NOLINTNEXTLINE(cert-err34-c): as above */
-			   (sscanf(line, "Anonymous: %" SCNu64, &kib) == 1 ||
-			    sscanf(line, "Swap: %" SCNu64, &kib) == 1)) {
+		} else if (last && vma_own(line, &kib)) {
 			last->own_kib += kib;
 		}
 	}
@@ -685,6 +693,8 @@ _Noreturn void snapshot_write(int fd, int reply, int census_done,
 	close(census_done);
 	still_ns = clock_mono_ns() - still_ns;
 	free(v);
+	v = NULL;
+	n = 0;
 	must(&w, vmas_read("/proc/self/smaps", &v, &n));
 	if (!w.err)
 		memory_write(&w, v, n, false);
