@@ -47,14 +47,14 @@
 	 PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACEEXEC)
 
 struct traced {
-	pid_t tid; /* 0: there is no such core */
+	pid_t tid;      /* 0: there is no such core */
+	int inject;     /* signal that its resume delivers */
+	siginfo_t kick; /* put off by a step; si_signo 0: none */
+	struct gdb_event event;
+	bool has_event;
 	bool running, stepping;
 	bool wanted;    /* to run: what stops it otherwise, passes */
 	bool listening; /* stopped by job control */
-	int inject;     /* signal that its resume delivers */
-	siginfo_t kick; /* put off by a step; si_signo 0: none */
-	bool has_event;
-	struct gdb_event event;
 	bool watch_stale;
 };
 

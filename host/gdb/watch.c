@@ -68,7 +68,9 @@ int watch_change(const struct gdb_target *t, char type, uint64_t addr,
 	s = set ? find(0, 0, 0) : find(type, addr, len);
 	if (!s)
 		return set ? -ENOSPC : 0;
-	*s = (struct slot){ set ? type : '\0', addr, len };
+	*s = (struct slot){ type, addr, len };
+	if (!set)
+		s->type = 0;
 	err = load(t);
 	if (err)
 		s->type = 0;
