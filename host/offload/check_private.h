@@ -32,7 +32,7 @@ struct check_env {
 	int32_t exe_fd;   /* hidden, but for the unikernel itself to load */
 	int32_t mem_fd;   /* hidden, but for the unikernel to write text */
 	int32_t trace_fd; /* hidden, but for the unikernel to write to */
-	bool guarded; /* the owner must stay closed to its program: kvm */
+	bool guarded;     /* the owner must stay closed to its program: kvm */
 	struct check_memory mem;
 };
 extern struct check_env check_env;
