@@ -19,12 +19,6 @@
 
 #include "plat/kvm_vm.h"
 
-#ifndef SIGEV_THREAD_ID
-#define SIGEV_THREAD_ID 4
-#endif
-
-#define INT3       0xcc
-#define AGAIN_NS   200000 /* some exits take 40 us */
 #define FLAG_TF    0x100ULL
 #define DR7_ONE    0x400ULL /* always set */
 #define DR6_CAUSES 0xe00fULL
@@ -216,42 +210,6 @@ bool kvm_debug_trap(const struct kvm_debugged *c, uint32_t vec)
 		return false;
 	call_debugger(c, KVM_SLIP_BREAK);
 	return kvm_slip(c->index)->ours;
-}
-
-/*
- * The core has just executed what is looked at, so it is there; whoever unmaps
- * code that runs under a debugger may see this process end.
- */
-bool kvm_debug_int3(const struct kvm_debugged *c)
-{
-	uint64_t rip = c->run->s.regs.regs.rip;
-	const uint8_t *at = (const uint8_t *)rip;
-
-	if (!debugged() || kvm_slip(c->index)->step || rip >= AZ_OWNER_BASE ||
-	    rip % AZ_PAGE_SIZE == 0)
-		return false;
-	return at[0] == INT3 || at[-1] == INT3;
-}
-
-/* A timer that fires too early does no harm: the unikernel looks. */
-void kvm_debug_again(void)
-{
-	static __thread bool made;
-	static __thread int32_t timer;
-	struct { /* of the kernel: libc's have no names in common */
-		uint64_t value;
-		int32_t signo, notify, tid, pad[11];
-	} ev = {
-		.signo = AZ_SIG_KICK,
-		.notify = SIGEV_THREAD_ID,
-		.tid = (int32_t)syscall(SYS_gettid),
-	};
-	const struct itimerspec soon = { .it_value.tv_nsec = AGAIN_NS };
-
-	if (!made && syscall(SYS_timer_create, CLOCK_MONOTONIC, &ev, &timer))
-		return;
-	made = true;
-	(void)syscall(SYS_timer_settime, timer, 0, &soon, NULL);
 }
 
 void kvm_debug_upcall(const struct kvm_debugged *c)

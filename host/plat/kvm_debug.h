@@ -100,15 +100,6 @@ bool kvm_debug_trap(const struct kvm_debugged *c, uint32_t vec);
 /* kvm_debug_exit - KVM_EXIT_DEBUG: a debug register has matched. */
 void kvm_debug_exit(const struct kvm_debugged *c);
 
-/*
- * kvm_debug_int3 - may an int3 be due, of which KVM does not tell? It leaves
- * those out of KVM_GET_VCPU_EVENTS (Linux, arch/x86/kvm/x86.c).
- */
-bool kvm_debug_int3(const struct kvm_debugged *c);
-
-/* kvm_debug_again - have the calling thread kicked again in a moment. */
-void kvm_debug_again(void);
-
 /* kvm_debug_upcall - the core is about to go to the unikernel. */
 void kvm_debug_upcall(const struct kvm_debugged *c);
 
