@@ -81,8 +81,8 @@ enum {
 
 static const struct plat_instance *instance;
 static uint64_t xcr0;
-static bool syscall_stays; /* at CPL 3 */
-static struct {            /* as struct kvm_cpuid2 */
+static bool kind_known, syscall_stays; /* at CPL 3 */
+static struct {                        /* as struct kvm_cpuid2 */
 	uint32_t nent, pad;
 	struct kvm_cpuid_entry2 entry[256];
 } cpuid; /* what KVM can give to a guest here: all of it */
@@ -197,6 +197,52 @@ __asm__("	.section .rodata\n"
 #define P_TRY     (KVM_PRIVATE + 0x2000)
 #define TRY_PORT  31ULL
 #define P_ARRIVED (P_CODE + 4 * TRY_PORT)
+
+/* Is KVM's only vendor here PVM? Then two things need not be found out. */
+static bool surely_on_paging(void)
+{
+	return !kvm_hardware() && access("/sys/module/kvm_pvm", F_OK) == 0;
+}
+
+/*
+ * PVM lets guests see the CPU's own CPUID: what KVM looks at itself, to let
+ * registers have their values, is enough.
+ */
+static void cpuid_short(void)
+{
+	static const uint32_t leaf[][2] = {
+		{ 0, 0 },          { 1, 0 },          { 7, 0 },
+		{ 0xd, 0 },        { 0xd, 1 },        { 0x80000000, 0 },
+		{ 0x80000001, 0 }, { 0x80000008, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(leaf) / sizeof(leaf[0]); i++) {
+		struct kvm_cpuid_entry2 *e = &cpuid.entry[cpuid.nent++];
+
+		e->function = leaf[i][0];
+		e->index = leaf[i][1];
+		if (e->function == 7 || e->function == 0xd)
+			e->flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
+		__cpuid_count(e->function, e->index, e->eax, e->ebx, e->ecx,
+			      e->edx);
+	}
+}
+
+static int cpuid_fill(int kvm)
+{
+	if (cpuid.nent)
+		return 0;
+	if (surely_on_paging()) {
+		cpuid_short();
+		kind_known = syscall_stays = true;
+		return 0;
+	}
+	cpuid.nent = sizeof(cpuid.entry) / sizeof(cpuid.entry[0]);
+	if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &cpuid) == 0)
+		return 0;
+	cpuid.nent = 0;
+	return -errno;
+}
 
 /* What KVM lets a guest have of the vector state; all of x86-64 has 3. */
 static void vectors_limit(void)
@@ -445,8 +491,9 @@ int kvm_vcpu_init(uint32_t i)
 	kvm_pages_unlock();
 	if (!err)
 		err = cpuid_init(i);
-	if (!err && i == 0)
+	if (!err && !kind_known)
 		err = find_kind(&syscall_stays);
+	kind_known = !err;
 	return err ? err
 		   : registers_init(i, syscall_stays
 					   ? instance->image->metal_syscall
@@ -498,9 +545,8 @@ static int machine_create(const char **why)
 	       errno == EINTR)
 		;
 	err = kvm_fds[VM] < 0 ? -errno : 0;
-	cpuid.nent = sizeof(cpuid.entry) / sizeof(cpuid.entry[0]);
-	if (!err && ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &cpuid))
-		err = -errno;
+	if (!err)
+		err = cpuid_fill(kvm);
 	vectors_limit();
 	if (err)
 		return err;
