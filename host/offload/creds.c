@@ -104,7 +104,7 @@ void creds_change(void)
 	if (!r)
 		r = check_done(&c, dir ? checked_make(&c) : -errno);
 	BOOT->creds_result = r;
-	if (r >= 0) {
+	if (r >= 0 && dir) {
 		last.nr = c.nr;
 		memcpy(last.arg, c.arg, sizeof(last.arg));
 		__atomic_store_n(&last.seq, last.seq + 1, __ATOMIC_RELEASE);

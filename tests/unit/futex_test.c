@@ -352,7 +352,7 @@ static void world_init(void)
 
 		pthread_mutex_init(&c->lock, NULL);
 		pthread_cond_init(&c->cond, &attr);
-		c->thread.tid = TID((int)i);
+		c->thread.tid = c->thread.lock_tid = TID((int)i);
 		c->thread.frame = calloc(1, sizeof(struct az_frame));
 		list_append(&threads, &c->thread.all);
 		core_at(i)->az.self = (uint64_t)core_at(i);
